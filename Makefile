@@ -1,0 +1,61 @@
+# Everything a person does here, by name. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := schemas producers workers stack
+LOCK := requirements/lock.txt
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help
+help: ## list the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/uv: requirements/uv.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+
+$(INSTALLED): $(VENV)/bin/uv $(LOCK) $(DISTRIBUTIONS:%=%/pyproject.toml)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r $(LOCK)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps $(DISTRIBUTIONS:%=-e ./%)
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED) ## build the environment in .venv
+
+.PHONY: run
+run: install ## the whole system with a local model: six real answers and their rows, until Ctrl-C
+	@$(BIN)/fanzgpt demo --stay
+
+.PHONY: demo
+demo: install ## the same, and ends by itself: exit 0 only if every answer has its rows
+	@$(BIN)/fanzgpt demo
+
+.PHONY: check
+check: install ## format, lint, types, import direction, module size
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file pyproject.toml tests/typing
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: install ## rewrite to the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: test
+test: install ## everything, on real Kafka, PostgreSQL and Valkey
+	$(BIN)/pytest
+
+.PHONY: lock
+lock: $(VENV)/bin/uv ## resolve again: hashes, no addresses
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --python-version 3.11 --override requirements/overrides.txt $(DISTRIBUTIONS:%=--no-emit-package fanzgpt-%) \
+	  $(DISTRIBUTIONS:%=%/pyproject.toml) requirements/dev.in -o $(LOCK)
+
+.PHONY: clean
+clean: ## stop the embedded stack and remove what was built
+	-@[ -x $(BIN)/fanzgpt ] && $(BIN)/fanzgpt stack down
+	rm -rf $(VENV) .fanzgpt .mypy_cache .ruff_cache .pytest_cache .hypothesis

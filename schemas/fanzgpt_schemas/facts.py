@@ -1,0 +1,45 @@
+"""Facts that follow a generation: analytics, preferences, and the records that could not be used."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from fanzgpt_schemas.base import JsonObject, Label, Model, UserId
+
+EventName = Annotated[str, Field(min_length=1, max_length=50)]
+
+
+class AnalyticsEvent(Model):
+    """Something that happened to a user, with its data; becomes one `ai_analytics` row."""
+
+    user_id: UserId
+    event: EventName
+    data: JsonObject
+
+
+class PreferencesUpdated(Model):
+    """What is now known of a user's preferences.
+
+    Each key is last-writer-wins by (`version`, event id): any order and any duplication give the same state.
+    `version` is milliseconds since the epoch at which the preference was stated; without one, the event's own time.
+    """
+
+    user_id: UserId
+    preferences: JsonObject
+    version: Annotated[int, Field(ge=0)] | None = None
+
+
+class DeadLetter(Model):
+    """A record that could not be used, kept whole: bytes in base64, where it came from, and why it is here."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None = None
+    value: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    reason: Label
+    error: str
+    attempts: int = 1
+    time: AwareDatetime
+    consumer: str | None = None

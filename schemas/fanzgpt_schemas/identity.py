@@ -1,0 +1,47 @@
+"""Names that must come out the same wherever they are computed: users, requests and events.
+
+Everything here is a pure function of its arguments (RFC 9562, version 5), so a republished event is the same event
+and a redelivered record is the same request.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+from uuid import UUID, uuid5
+
+USER_NAMESPACE: Final = UUID("6a3a4d1c-0f0e-5a6b-9d55-6b1d5d0c7f01")
+REQUEST_NAMESPACE: Final = UUID("6a3a4d1c-0f0e-5a6b-9d55-6b1d5d0c7f02")
+
+_CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@lru_cache(maxsize=65_536)
+def user_key(user_id: str) -> UUID:
+    """The `users.id` of a user: an id in canonical UUID form as it is, anything else a UUIDv5 of the text.
+
+    The mapping never changes: rows written today must be found by every later release.
+    """
+    return UUID(user_id) if _CANONICAL_UUID.fullmatch(user_id) else uuid5(USER_NAMESPACE, user_id)
+
+
+def request_key(user_id: str, request_id: str) -> UUID:
+    """The identity of a request: its id within its user.
+
+    Two users may use the same request id without ever meeting; one user's same id is the same request.
+    """
+    return uuid5(REQUEST_NAMESPACE, f"{len(user_id)}:{user_id}{request_id}")
+
+
+def event_id(key: UUID, kind: str) -> UUID:
+    """The `ce_id` of the event of this kind (`completed`, `analytics`, ...) about the request `key`."""
+    return uuid5(key, kind)
+
+
+def derived_request_id(topic: str, partition: int, offset: int) -> str:
+    """The id of a request that came without one: its place in the log, which a redelivery does not change."""
+    return f"{topic}/{partition}/{offset}"
+
+
+def record_event_id(topic: str, partition: int, offset: int) -> UUID:
+    """The id of an event that came without one, from its place in the log."""
+    return uuid5(REQUEST_NAMESPACE, f"record:{topic}/{partition}/{offset}")

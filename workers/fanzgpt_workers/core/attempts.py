@@ -1,0 +1,83 @@
+"""One provider call in the ledger: the row written before it, and what is known after it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal, get_args
+from uuid import UUID
+
+Cause = Literal["first", "retry", "fallback", "repair", "redelivery"]
+
+Outcome = Literal[
+    "ok",  # an answer
+    "throttled",  # 429: the provider's limit, not billed
+    "overloaded",  # 503, 529: not billed
+    "unreachable",  # no connection: not billed
+    "timeout",  # our deadline passed while it was under way: may be billed
+    "cut",  # the connection broke while it was under way: may be billed
+    "server-error",  # other 5xx: may be billed
+    "refused",  # 4xx: the request itself is refused, not billed
+    "unauthorized",  # 401, 403: the key is refused, not billed
+    "no-such-model",  # 404: not billed
+    "out-of-credit",  # the account is empty: not billed
+    "malformed",  # an answer that is not of the provider's own shape: may be billed
+    "cancelled",  # closed by us: may be billed
+    "unknown",  # a crash hid the outcome: may be billed
+]
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the provider counted them. `input` includes cached tokens. `None` means not told."""
+
+    input: int
+    output: int
+    cache_read: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What an attempt cost in US dollars, by the price list `version`; `usd` is None for a model without a price."""
+
+    usd: Decimal | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted:
+    """Written before the first byte goes out. `ordinal` counts the request's attempts from 1."""
+
+    attempt_id: UUID
+    request_key: UUID
+    epoch: int
+    ordinal: int
+    provider: str
+    model: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """What is known once the call is over; `detail` is for people and never holds a prompt or an answer."""
+
+    attempt_id: UUID
+    outcome: Outcome
+    response_id: str | None = None
+    usage: Usage | None = None
+    price: Price | None = None
+    finish_reason: str | None = None
+    latency_ms: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """An attempt of an earlier owner, as far as the ledger knows."""
+
+    attempt_id: UUID
+    ordinal: int
+    provider: str
+    model: str
+    outcome: Outcome

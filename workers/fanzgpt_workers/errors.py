@@ -1,0 +1,159 @@
+"""Every error of the running system; its class says what the loop does.
+
+FanzError
+├── ConfigurationError        stop: a person has to change a setting
+├── Unavailable               wait and try again: a server is away; nothing is lost, nothing is dead-lettered
+│   ├── DatabaseUnavailable
+│   ├── BrokerUnavailable
+│   └── CacheUnavailable
+├── Fenced                    let go: somebody newer owns this partition
+├── RowsRefused               dead-letter the named rows, store the others
+├── OutputRefused             the answer is not what was asked for: repair or fail
+└── ProviderError             see `providers`: outcome, whether to retry, whether it may be billed
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+from uuid import UUID
+
+from fanzgpt_workers.core.attempts import Outcome
+
+
+class FanzError(Exception):
+    """Root of the tree."""
+
+
+class ConfigurationError(FanzError):
+    """A setting is wrong; the text names every wrong one with what would be right."""
+
+
+class Unavailable(FanzError):
+    """A server cannot be reached or cannot answer now; the text names it with its address."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL is away, restarting, out of connections or out of disk."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka is away, or did not acknowledge in time."""
+
+
+class CacheUnavailable(Unavailable):
+    """Redis is away."""
+
+
+class Fenced(FanzError):
+    """A newer owner has advanced this partition; our write was refused and must not be repeated."""
+
+
+class RowsRefused(FanzError):
+    """PostgreSQL will never take these rows; nothing of the batch was written. `reasons` is by event id."""
+
+    def __init__(self, reasons: Mapping[UUID, str]) -> None:
+        """Name the rows and why."""
+        self.reasons = dict(reasons)
+        super().__init__("; ".join(f"{event_id}: {reason}" for event_id, reason in self.reasons.items()))
+
+
+class OutputRefused(FanzError):
+    """The provider's text is not the output that was asked for; the text says how, for a repair turn to use."""
+
+
+class ProviderError(FanzError):
+    """A provider call without an answer.
+
+    `outcome` is what the ledger records; `retryable` whether the same call may succeed later at the same provider;
+    `maybe_billed` whether the provider may charge for it; `retry_after` the provider's own wish, in seconds.
+    """
+
+    outcome: ClassVar[Outcome] = "server-error"
+    retryable: ClassVar[bool] = True
+    maybe_billed: ClassVar[bool] = True
+
+    def __init__(
+        self, detail: str, *, status: int | None = None, retry_after: float | None = None, response_id: str | None = None
+    ) -> None:
+        """`detail` is for people: what the provider said, without prompt or answer."""
+        super().__init__(detail)
+        self.detail = detail
+        self.status = status
+        self.retry_after = retry_after
+        self.response_id = response_id
+
+
+class Throttled(ProviderError):
+    """429: over the provider's limit."""
+
+    outcome = "throttled"
+    maybe_billed = False
+
+
+class Overloaded(ProviderError):
+    """503 or 529: the provider has too much to do; not our limit."""
+
+    outcome = "overloaded"
+    maybe_billed = False
+
+
+class Unreachable(ProviderError):
+    """No connection could be made; the provider never saw the call."""
+
+    outcome = "unreachable"
+    maybe_billed = False
+
+
+class TimedOut(ProviderError):
+    """No answer within the attempt's time."""
+
+    outcome = "timeout"
+
+
+class Cut(ProviderError):
+    """The connection broke after the call was sent."""
+
+    outcome = "cut"
+
+
+class ServerError(ProviderError):
+    """Another 5xx."""
+
+    outcome = "server-error"
+
+
+class Malformed(ProviderError):
+    """An answer that is not of the provider's own shape, or is too large to read."""
+
+    outcome = "malformed"
+
+
+class Refused(ProviderError):
+    """4xx: this request will never be accepted."""
+
+    outcome = "refused"
+    retryable = False
+    maybe_billed = False
+
+
+class Unauthorized(ProviderError):
+    """401 or 403: the key is missing, wrong or not allowed; a person has to look."""
+
+    outcome = "unauthorized"
+    retryable = False
+    maybe_billed = False
+
+
+class NoSuchModel(ProviderError):
+    """404: the model name is wrong."""
+
+    outcome = "no-such-model"
+    retryable = False
+    maybe_billed = False
+
+
+class OutOfCredit(ProviderError):
+    """The account is empty or its spend limit reached; waiting does not help."""
+
+    outcome = "out-of-credit"
+    retryable = False
+    maybe_billed = False

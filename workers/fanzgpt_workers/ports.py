@@ -1,0 +1,218 @@
+"""What the engine and the request's life need of the outside world: small Protocols, implemented at the edges.
+
+Delivery: every method returns only when its effect is durable, or raises. `Unavailable` means that the effect may or
+may not have happened and the same call may be repeated: each is idempotent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+from uuid import UUID
+
+from fanzgpt_schemas.codec import Encoded
+from fanzgpt_schemas.requests import GenerationRequested
+from pydantic import JsonValue
+
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Price, Usage
+from fanzgpt_workers.core.claims import Claim, Verdict
+from fanzgpt_workers.core.endings import Ending, SaveVerdict
+from fanzgpt_workers.core.origin import Partition
+
+
+class Clock(Protocol):
+    """Wall time, UTC."""
+
+    def now(self) -> datetime:
+        """The present instant, aware."""
+        ...
+
+
+class Ledger(Protocol):
+    """The truth about requests and money. Batches keep their order: answer i belongs to argument i."""
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Verdict]:
+        """Take requests into ownership. The same origin again takes over from the earlier owner, one epoch up."""
+        ...
+
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+        """Write attempt rows; False where a newer epoch owns the request, and then no call may be made."""
+        ...
+
+    async def settle(self, ended: Sequence[AttemptEnded]) -> None:
+        """Record what became of attempts, under any epoch: money is recorded even when the owner has changed."""
+        ...
+
+    async def finish(self, endings: Sequence[Ending]) -> Sequence[SaveVerdict]:
+        """Save endings under their epoch, and settle their last attempts, in one transaction."""
+        ...
+
+    async def mark_published(self, request_keys: Sequence[UUID]) -> None:
+        """Note that the saved events are on their topics."""
+        ...
+
+
+class Publisher(Protocol):
+    """The way onto the topics."""
+
+    async def publish(self, events: Sequence[Encoded]) -> None:
+        """Return once every event is acknowledged by all in-sync replicas; raises BrokerUnavailable past its time.
+
+        Raises `EventTooLarge` (of the producers' package) for an event over the broker's limit.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a conversation with a model."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSchema:
+    """The JSON schema that the answer must satisfy (objects closed, every property required)."""
+
+    name: str
+    schema: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A rendered prompt. `version` names the template (`social-post/1`)."""
+
+    version: str
+    system: str
+    turns: tuple[Turn, ...]
+    output_schema: OutputSchema | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderCall:
+    """One call to make. `timeout` in seconds covers the whole call, from connecting to the last byte."""
+
+    model: str
+    prompt: Prompt
+    max_tokens: int
+    temperature: float
+    timeout: float
+    request_id: str
+    attempt_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped."""
+
+    text: str
+    model: str
+    response_id: str | None
+    finish_reason: Literal["stop", "length", "refusal", "content-filter", "other"]
+    usage: Usage | None
+
+
+class Provider(Protocol):
+    """One way to a language model. Never retries by itself; a call is one HTTP request at most."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in settings, attempts and metrics: `openai`, `anthropic`."""
+        ...
+
+    async def complete(self, call: ProviderCall) -> Completion:
+        """Make the call; raises a ProviderError whose class says what happened. Cancelling closes the connection."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections; idempotent."""
+        ...
+
+
+class Prompts(Protocol):
+    """Versioned prompt templates, one per generation type."""
+
+    def render(self, request: GenerationRequested) -> Prompt:
+        """The prompt for a request; raises OutputRefused for a type that no template serves."""
+        ...
+
+    def read(self, request: GenerationRequested, completion: Completion) -> Mapping[str, JsonValue]:
+        """The answer object (`{"post": ...}`) from the model's text, checked; raises OutputRefused with the reason."""
+        ...
+
+
+class Pricing(Protocol):
+    """What calls cost."""
+
+    def price(self, *, provider: str, model: str, usage: Usage, at: datetime) -> Price:
+        """The price of this usage at that time; `usd` is None for a model without a known price, never zero."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """A step of a sink through one partition: from the offset it expects to stand at to the next one to read.
+
+    `expected` is None for the first step after the stored offset was read as absent.
+    """
+
+    partition: Partition
+    expected: int | None
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One `ai_generation_history` row; the JSON fields are JSON text. `event_id` becomes the row's id."""
+
+    event_id: UUID
+    user_key: UUID
+    user_id: str
+    generation_type: str
+    input_data: str
+    output_data: str
+    metadata: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyticsRow:
+    """One `ai_analytics` row; `event_data` is JSON text."""
+
+    event_id: UUID
+    user_key: UUID
+    user_id: str
+    event_type: str
+    event_data: str
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferencesRow:
+    """One change to `users.ai_preferences`: JSON object text; each key is last-writer-wins by (version, event id)."""
+
+    event_id: UUID
+    user_key: UUID
+    user_id: str
+    preferences: str
+    version: int
+
+
+Row = TypeVar("Row", contravariant=True)
+
+
+class SinkStore(Protocol[Row]):
+    """Where a sink's rows go: rows, what is derived from them, and the offsets, in one transaction."""
+
+    async def next_offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """The next offset to read of each partition; absent where nothing was stored yet."""
+        ...
+
+    async def store(self, rows: Sequence[Row], advances: Sequence[Advance]) -> int:
+        """Store all or nothing; returns how many rows were new (an event id stored before is no new row).
+
+        Raises RowsRefused naming the rows that can never be stored (unknown user, text that JSONB refuses), Fenced
+        when a partition stands elsewhere than expected, DatabaseUnavailable for everything that may pass.
+        """
+        ...
