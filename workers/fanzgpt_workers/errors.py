@@ -72,7 +72,12 @@ class ProviderError(FanzError):
     maybe_billed: ClassVar[bool] = True
 
     def __init__(
-        self, detail: str, *, status: int | None = None, retry_after: float | None = None, response_id: str | None = None
+        self,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        response_id: str | None = None,
     ) -> None:
         """`detail` is for people: what the provider said, without prompt or answer."""
         super().__init__(detail)

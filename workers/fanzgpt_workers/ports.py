@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
-from fanzgpt_schemas.codec import Encoded
-from fanzgpt_schemas.requests import GenerationRequested
 from pydantic import JsonValue
 
+from fanzgpt_schemas.codec import Encoded
+from fanzgpt_schemas.requests import GenerationRequested
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Price, Usage
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict

@@ -1,0 +1,98 @@
+"""The scheduler's promises, held by a state machine."""
+
+from collections import defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from fanzgpt_workers.core.lanes import Caps, Lanes, Slot
+from fanzgpt_workers.core.origin import Partition
+
+CAPS = Caps(in_flight=4, per_user=2)
+
+
+class LanesMachine(RuleBasedStateMachine):
+    started = Bundle("started")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes: Lanes[int] = Lanes(CAPS)
+        self.queued: dict[str, list[tuple[Slot, int]]] = defaultdict(list)
+        self.running: dict[Slot, int] = {}
+        self.serial = 0
+
+    @rule(user=st.integers(0, 3), conversation=st.integers(0, 2), partition=st.integers(0, 1))
+    def add(self, user: int, conversation: int, partition: int) -> None:
+        slot = Slot(lane=f"{user}/{conversation}", user=user, partition=Partition("t", partition))
+        self.serial += 1
+        self.lanes.add(slot, self.serial)
+        self.queued[f"{user}/{conversation}"].append((slot, self.serial))
+
+    @rule(target=started)
+    def start(self) -> Slot | None:
+        taken = self.lanes.start()
+        if taken is None:
+            startable = [
+                q
+                for lane, q in self.queued.items()
+                if q
+                and all(s.lane != lane for s in self.running)
+                and sum(s.user == q[0][0].user for s in self.running) < CAPS.per_user
+            ]
+            assert not startable or len(self.running) >= CAPS.in_flight
+            return None
+        slot, item = taken
+        assert all(other.lane != slot.lane for other in self.running), "two of one lane at once"
+        assert self.queued[str(slot.lane)].pop(0) == (slot, item), "out of order"
+        self.running[slot] = item
+        return slot
+
+    @rule(slot=started)
+    def release(self, slot: Slot | None) -> None:
+        if slot is not None and slot in self.running:
+            del self.running[slot]
+            self.lanes.release(slot)
+
+    @rule(partition=st.integers(0, 1))
+    def drop(self, partition: int) -> None:
+        gone = Partition("t", partition)
+        expected = sorted(i for q in self.queued.values() for s, i in q if s.partition == gone)
+        assert sorted(self.lanes.drop(gone)) == expected
+        for lane, queue in self.queued.items():
+            self.queued[lane] = [entry for entry in queue if entry[0].partition != gone]
+
+    @invariant()
+    def counts_and_caps_hold(self) -> None:
+        assert self.lanes.running == len(self.running) <= CAPS.in_flight
+        assert self.lanes.waiting == sum(map(len, self.queued.values())) == len(list(self.lanes))
+        per_user: dict[object, int] = defaultdict(int)
+        for slot in self.running:
+            per_user[slot.user] += 1
+        assert all(count <= CAPS.per_user for count in per_user.values())
+
+
+TestLanes = LanesMachine.TestCase
+TestLanes.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+def test_users_take_turns_however_much_one_of_them_queued() -> None:
+    lanes: Lanes[str] = Lanes(Caps(in_flight=100, per_user=100))
+    for n in range(50):
+        lanes.add(Slot(lane=f"flood-{n}", user="flood", partition=Partition("t", 0)), "flood")
+    lanes.add(Slot(lane="quiet", user="quiet", partition=Partition("t", 0)), "quiet")
+    order = [taken[1] for taken in iter(lanes.start, None)]
+    assert order.index("quiet") <= 1
+    assert len(order) == 51
+
+
+def test_nothing_is_remembered_of_users_who_are_gone() -> None:
+    lanes: Lanes[int] = Lanes(CAPS)
+    for n in range(100):
+        lanes.add(Slot(lane=n, user=n, partition=Partition("t", 0)), n)
+        taken = lanes.start()
+        assert taken is not None
+        lanes.release(taken[0])
+    assert not lanes._users
+    assert not lanes._queues
+    assert not lanes._busy
