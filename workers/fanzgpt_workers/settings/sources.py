@@ -1,0 +1,37 @@
+"""Which of two sources a variable comes from: the environment, or the embedded stack that is up."""
+
+from collections.abc import Mapping
+from typing import Final
+
+SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
+_OPENAI: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
+_ANTHROPIC: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL")
+
+
+def merge(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> dict[str, str]:
+    """The variables to read: the environment's, completed by the embedded stack's.
+
+    An empty variable counts as not set. What belongs together is taken from one source: the three servers, so that no
+    worker carries requests between a laptop's broker and another database; and each provider's key, address and
+    model, so that no key is sent to another's address.
+    """
+    given = {name: value for name, value in environ.items() if value.strip()}
+    if not embedded or any(name in given for name in SERVERS):
+        return given
+    merged = {**embedded, **given}
+    for provider in (_OPENAI, _ANTHROPIC):
+        if any(name in given for name in provider[:2]):
+            for name in provider:
+                if name not in given:
+                    merged.pop(name, None)
+    only_anthropic = "ANTHROPIC_API_KEY" in given and "OPENAI_API_KEY" not in given
+    if only_anthropic and "AI_DEFAULT_PROVIDER" not in given:
+        merged["AI_DEFAULT_PROVIDER"] = "anthropic"
+    return merged
+
+
+def ignored_stack(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The variables for whose sake a running embedded stack is left aside; empty where it is used, or not up."""
+    if not embedded:
+        return ()
+    return tuple(name for name in SERVERS if environ.get(name, "").strip() and environ[name] != embedded.get(name))
