@@ -141,6 +141,10 @@ class Prompts(Protocol):
         """The answer object (`{"post": ...}`) from the model's text, checked; raises OutputRefused with the reason."""
         ...
 
+    def repair(self, prompt: Prompt, completion: Completion, reason: str) -> Prompt:
+        """The prompt that asks once more, showing the refused answer and why it was refused."""
+        ...
+
 
 class Pricing(Protocol):
     """What calls cost."""

@@ -1,0 +1,1 @@
+"""The consumer loop around the pure core: fetch, queue, run, release, commit, drain."""

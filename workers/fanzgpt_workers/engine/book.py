@@ -1,0 +1,112 @@
+"""The partitions this member holds: what was taken, what waits, what may be committed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fanzgpt_workers.core.offsets import OffsetTracker
+from fanzgpt_workers.core.origin import Origin, Partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much may wait in memory: records per partition, records taken but not passed, bytes in all."""
+
+    waiting_per_partition: int = 1_000
+    uncommitted_per_partition: int = 20_000
+    waiting_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Held:
+    tracker: OffsetTracker = field(default_factory=OffsetTracker)
+    waiting: int = 0
+    committed: int | None = None
+
+
+class PartitionBook:
+    """One entry per assigned partition; `epoch` changes with every assignment and revocation."""
+
+    def __init__(self, room: Room) -> None:
+        """Hold nothing yet."""
+        self._room = room
+        self._held: dict[Partition, _Held] = {}
+        self._waiting_bytes = 0
+        self.epoch = 0
+
+    def assign(self, partitions: Iterable[Partition]) -> None:
+        """Begin each partition anew."""
+        self.epoch += 1
+        for partition in partitions:
+            self._held[partition] = _Held()
+
+    def revoke(self, partitions: Iterable[Partition]) -> None:
+        """Forget: from now on no late completion reaches a commit of these partitions."""
+        self.epoch += 1
+        for partition in partitions:
+            self._held.pop(partition, None)
+
+    def __contains__(self, partition: object) -> bool:
+        """Whether the partition is held."""
+        return partition in self._held
+
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those held now."""
+        return tuple(self._held)
+
+    def with_room(self) -> list[Partition]:
+        """Partitions whose next records may be fetched."""
+        if self._waiting_bytes >= self._room.waiting_bytes:
+            return []
+        return [
+            partition
+            for partition, held in self._held.items()
+            if held.waiting < self._room.waiting_per_partition
+            and held.tracker.taken < self._room.uncommitted_per_partition
+        ]
+
+    def take(self, origin: Origin) -> bool:
+        """Note a fetched record; False for a repeat within this assignment."""
+        return self._held[origin.of].tracker.take(origin.offset)
+
+    def done(self, origin: Origin) -> None:
+        """Note that a record has its ending; ignored for partitions no longer held."""
+        held = self._held.get(origin.of)
+        if held is not None:
+            held.tracker.done(origin.offset)
+
+    def queued(self, partition: Partition, size: int) -> None:
+        """A record waits in memory."""
+        self._waiting_bytes += size
+        held = self._held.get(partition)
+        if held is not None:
+            held.waiting += 1
+
+    def unqueued(self, partition: Partition, size: int) -> None:
+        """It waits no longer."""
+        self._waiting_bytes -= size
+        held = self._held.get(partition)
+        if held is not None:
+            held.waiting -= 1
+
+    def to_commit(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
+        """Offsets that have moved since the last commit."""
+        moved: dict[Partition, int] = {}
+        for partition in self._held if partitions is None else partitions:
+            held = self._held.get(partition)
+            if held is None:
+                continue
+            offset = held.tracker.committable
+            if offset is not None and offset != held.committed:
+                moved[partition] = offset
+        return moved
+
+    def committed(self, offsets: dict[Partition, int]) -> None:
+        """The broker has acknowledged these."""
+        for partition, offset in offsets.items():
+            held = self._held.get(partition)
+            if held is not None:
+                held.committed = offset
+
+    def gap(self, partition: Partition) -> int:
+        """Records done that an unfinished one holds back from being committed."""
+        return self._held[partition].tracker.gap

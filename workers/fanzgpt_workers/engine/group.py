@@ -1,0 +1,60 @@
+"""Membership in a consumer group, with the settings that this system's promises rest on."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from fanzgpt_workers.errors import BrokerUnavailable
+
+# Liveness is judged by progress and by heartbeats, not by how often records are asked for: a worker that waits for a
+# provider's limit asks for none, and must stay a member.
+NEVER_MS: Final = 24 * 60 * 60 * 1000
+REBALANCE_MARGIN_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """How to join. `drain_seconds` bounds how long a rebalance may wait for running work.
+
+    `instance_id` makes the membership static (KIP-345): a restart within the session time-out moves no partition.
+    """
+
+    bootstrap_servers: str
+    group_id: str
+    client_id: str
+    drain_seconds: float
+    instance_id: str | None = None
+    session_timeout_seconds: float = 30.0
+    fetch_max_bytes: int = 16 * 1024 * 1024
+    max_partition_fetch_bytes: int = 2 * 1024 * 1024
+
+
+def open_consumer(membership: Membership) -> AIOKafkaConsumer:
+    """A consumer that commits only what it is told, reads only what is committed, and starts at the beginning."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=membership.bootstrap_servers,
+        group_id=membership.group_id,
+        group_instance_id=membership.instance_id,
+        client_id=membership.client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        session_timeout_ms=int(membership.session_timeout_seconds * 1000),
+        heartbeat_interval_ms=int(membership.session_timeout_seconds * 1000 / 10),
+        rebalance_timeout_ms=int((membership.drain_seconds + REBALANCE_MARGIN_SECONDS) * 1000),
+        max_poll_interval_ms=NEVER_MS,
+        fetch_max_bytes=membership.fetch_max_bytes,
+        max_partition_fetch_bytes=membership.max_partition_fetch_bytes,
+        fetch_max_wait_ms=250,
+    )
+
+
+async def start_consumer(consumer: AIOKafkaConsumer, bootstrap_servers: str) -> None:
+    """Connect; raises BrokerUnavailable, naming the address, when no broker answers."""
+    try:
+        await consumer.start()
+    except (KafkaConnectionError, KafkaError, OSError) as error:
+        await consumer.stop()
+        raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: {error}") from error

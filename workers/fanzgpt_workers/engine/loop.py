@@ -1,0 +1,245 @@
+"""The generation engine's loop: key order, concurrency past partitions, and commits that never pass running work."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from fanzgpt_workers.core.lanes import Caps, Lanes
+from fanzgpt_workers.core.origin import Origin, Partition
+from fanzgpt_workers.engine.book import PartitionBook, Room
+from fanzgpt_workers.records import Handled, Intake, Record, Work
+
+FETCH_WAIT_MS: Final = 250
+COMMIT_INTERVAL_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """Ceilings: running work, waiting records, records per fetch, and the seconds a drain may take."""
+
+    caps: Caps
+    room: Room = field(default_factory=Room)
+    fetch_records: int = 1_000
+    drain_seconds: float = 30.0
+
+
+class Watcher(Protocol):
+    """Told what happens, for metrics and logs; must return at once."""
+
+    def rebalanced(self, *, assigned: int, revoked: int) -> None:
+        """Partitions came or went."""
+        ...
+
+    def drained(self, *, left_running: int) -> None:
+        """A drain ended; work still running past its bound is counted."""
+        ...
+
+    def commit_refused(self, error: KafkaError) -> None:
+        """The group did not take a commit; it is tried again or has become void by a rebalance."""
+        ...
+
+
+class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
+    """Runs what an intake makes of the records of some topics.
+
+    Delivery: at least once; a record's offset is committed only after its work is DONE and every earlier record's is
+    too. Order: work of one lane runs one after another. Rebalance: nothing new starts, what has not started is put
+    back, running work is waited for up to the drain bound, then commits for the lost partitions end. Work that
+    outlives the bound goes on and may still reach the ledger; when its record comes back here, it is adopted instead
+    of being started twice.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: AIOKafkaConsumer,
+        topics: tuple[str, ...],
+        intake: Intake,
+        limits: EngineLimits,
+        watcher: Watcher,
+    ) -> None:
+        """Wire up; nothing is connected before `run`."""
+        self._consumer = consumer
+        self._topics = topics
+        self._intake = intake
+        self._limits = limits
+        self._watcher = watcher
+        self._lanes: Lanes[Work] = Lanes(limits.caps)
+        self._book = PartitionBook(limits.room)
+        self._running: dict[Origin, asyncio.Task[None]] = {}
+        self._adopted: dict[Origin, Work] = {}
+        self._may_start = True
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    @property
+    def book(self) -> PartitionBook:
+        """The partitions held, for lag and health."""
+        return self._book
+
+    @property
+    def running(self) -> int:
+        """Work under way."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """Records in memory that have not started."""
+        return self._lanes.waiting
+
+    def stop(self) -> None:
+        """Ask the loop to drain and end; idempotent, callable from a signal handler on the loop."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Consume until `stop`, then drain and commit. The consumer must be started; it is stopped at the end.
+
+        Raises what a piece of work raised: its record is not committed, so nothing is lost by stopping.
+        """
+        self._consumer.subscribe(self._topics, listener=self)
+        committing = asyncio.create_task(self._commit_regularly())
+        try:
+            while not self._stopping.is_set():
+                await self._fetch()
+        finally:
+            await self._drain(self._book.partitions())
+            committing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await committing
+            await self._commit(self._book.to_commit())
+            await self._abandon()
+            await self._consumer.stop()
+        if self._failure is not None:
+            raise self._failure
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Take up the new partitions."""
+        self._book.assign(Partition(tp.topic, tp.partition) for tp in assigned)
+        self._watcher.rebalanced(assigned=len(assigned), revoked=0)
+        self._may_start = not self._stopping.is_set()
+        self._wake.set()
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Finish what runs, commit, and let go. Heartbeats continue meanwhile."""
+        if not revoked:
+            return
+        partitions = tuple(Partition(tp.topic, tp.partition) for tp in revoked)
+        await self._drain(partitions)
+        await self._commit(self._book.to_commit(partitions))
+        self._book.revoke(partitions)
+        self._watcher.rebalanced(assigned=0, revoked=len(revoked))
+
+    async def _fetch(self) -> None:
+        ready = self._book.with_room() if self._may_start else []
+        if not ready:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), FETCH_WAIT_MS / 1000)
+            return
+        epoch = self._book.epoch
+        batches = await self._consumer.getmany(
+            *(TopicPartition(*partition) for partition in ready),
+            timeout_ms=FETCH_WAIT_MS,
+            max_records=self._limits.fetch_records,
+        )
+        if epoch != self._book.epoch or not self._may_start:
+            self._put_back(batches)
+            return
+        for records in batches.values():
+            for each in records:
+                self._take(
+                    Record(
+                        Origin(each.topic, each.partition, each.offset),
+                        each.timestamp,
+                        each.key,
+                        each.value,
+                        each.headers,
+                    )
+                )
+        self._start()
+
+    def _put_back(self, batches: dict[TopicPartition, list[object]]) -> None:
+        """Records that were fetched across a change of assignment are fetched again by whoever holds them now."""
+        for tp, records in batches.items():
+            with contextlib.suppress(IllegalStateError):  # no longer assigned: the new owner reads from the commit
+                self._consumer.seek(tp, records[0].offset)  # type: ignore[attr-defined]  # untyped records
+
+    def _take(self, record: Record) -> None:
+        if not self._book.take(record.origin):
+            return
+        work = self._intake.work(record)
+        if record.origin in self._running:
+            self._adopted[record.origin] = work
+        else:
+            self._queue(work)
+
+    def _queue(self, work: Work) -> None:
+        self._lanes.add(work.slot, work)
+        self._book.queued(work.slot.partition, work.record.size)
+
+    def _start(self) -> None:
+        while self._may_start and (started := self._lanes.start()) is not None:
+            _, work = started
+            self._book.unqueued(work.slot.partition, work.record.size)
+            self._running[work.record.origin] = asyncio.create_task(self._perform(work))
+
+    async def _perform(self, work: Work) -> None:
+        origin, handled = work.record.origin, Handled.LET_GO
+        try:
+            handled = await work.run()
+        except Exception as error:  # noqa: BLE001  # routed: `run` raises it after the drain
+            self._failure = self._failure or error
+            self.stop()
+        finally:
+            del self._running[origin]
+            self._lanes.release(work.slot)
+            self._settle(work, self._adopted.pop(origin, None), handled)
+            self._start()
+            self._wake.set()
+
+    def _settle(self, work: Work, adopted: Work | None, handled: Handled) -> None:
+        if handled is Handled.DONE:
+            self._book.done(work.record.origin)
+        elif self._may_start and work.slot.partition in self._book:
+            self._queue(adopted or work)
+
+    async def _drain(self, partitions: tuple[Partition, ...]) -> None:
+        self._may_start = False
+        for partition in partitions:
+            for work in self._lanes.drop(partition):
+                self._book.unqueued(partition, work.record.size)
+        running = list(self._running.values())
+        if running:
+            _, left = await asyncio.wait(running, timeout=self._limits.drain_seconds)
+            self._watcher.drained(left_running=len(left))
+
+    async def _abandon(self) -> None:
+        """Past the drain bound at a stop: cancel what runs; its records were not committed and will come again."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_SECONDS)
+            await self._commit(self._book.to_commit())
+
+    async def _commit(self, offsets: dict[Partition, int]) -> None:
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(
+                {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+            )
+        except (CommitFailedError, IllegalStateError, KafkaError) as error:
+            self._watcher.commit_refused(error)
+        else:
+            self._book.committed(offsets)

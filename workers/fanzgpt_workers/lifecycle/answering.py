@@ -1,0 +1,181 @@
+"""One request, from its claim to its published ending."""
+
+import asyncio
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from fanzgpt_schemas.codec import Encoded
+from fanzgpt_schemas.generation import Reason
+from fanzgpt_schemas.requests import OnUnknown
+from fanzgpt_workers.core.admission import admit
+from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
+from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
+from fanzgpt_workers.core.endings import Ending, EndState, Saved, Superseded
+from fanzgpt_workers.core.routing import NoTarget, Routes
+from fanzgpt_workers.errors import OutputRefused
+from fanzgpt_workers.lifecycle import events
+from fanzgpt_workers.lifecycle.books import Books
+from fanzgpt_workers.lifecycle.calling import Answered, Caller, Lost, Unanswered
+from fanzgpt_workers.lifecycle.events import Course
+from fanzgpt_workers.lifecycle.outbox import pack, unpack
+from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.ports import Clock
+from fanzgpt_workers.publishing.publication import Publication
+from fanzgpt_workers.records import Handled
+
+FIRST_LOOK_SECONDS: Final = 0.2
+LONGEST_LOOK_SECONDS: Final = 5.0
+STATE_OF: Final[dict[Reason, EndState]] = {"expired": "expired", "rejected": "rejected", "cancelled": "cancelled"}
+
+
+class Observer(Protocol):
+    """Told of endings, for metrics and logs; must return at once."""
+
+    def ended(self, request: LiveRequest, status: str, course: Course) -> None:
+        """An ending was saved by this worker."""
+        ...
+
+    def found(self, request: LiveRequest, what: str) -> None:
+        """The ledger knew the request: `already-ended`, `conflict`, `owned-elsewhere`, `superseded`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPolicy:
+    """What this worker may do: the feature switches that are on, where calls go, and what follows a lost outcome."""
+
+    switched_on: Set[str]
+    routes: Routes
+    on_unknown: OnUnknown
+
+
+class Answering:
+    """Takes requests through their life; holds no state of any request.
+
+    Promise: returns DONE only when the request's one ending is durable in the ledger and acknowledged on its topics;
+    LET_GO when a newer owner has the request. Whatever is raised leaves the record uncommitted.
+    """
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        caller: Caller,
+        publication: Publication,
+        clock: Clock,
+        owner: UUID,
+        policy: AnswerPolicy,
+        observer: Observer,
+    ) -> None:
+        """`owner` names this run of this process in the ledger."""
+        self._books = books
+        self._caller = caller
+        self._publication = publication
+        self._clock = clock
+        self._owner = owner
+        self._policy = policy
+        self._observer = observer
+
+    async def run(self, request: LiveRequest) -> Handled:
+        """Claim, answer, save, publish."""
+        look = FIRST_LOOK_SECONDS
+        while True:
+            match await self._books.claim(request.claim(self._owner)):
+                case Granted(epoch, past):
+                    return await self._own_to_the_end(request, epoch, past)
+                case AlreadyEnded(outbox):
+                    self._observer.found(request, "already-ended")
+                    return await self._publish(request, unpack(outbox))
+                case Conflicting():
+                    self._observer.found(request, "conflict")
+                    await self._publication.publish(events.conflicting(request, at=self._clock.now()))
+                    return Handled.DONE
+                case OwnedElsewhere():
+                    self._observer.found(request, "owned-elsewhere")
+                    await asyncio.sleep(look)
+                    look = min(2 * look, LONGEST_LOOK_SECONDS)
+
+    async def _own_to_the_end(self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt]) -> Handled:
+        """Own the request; when our own code fails on it, tell its sender before the error goes on."""
+        try:
+            return await self._own(request, epoch, past)
+        except Exception as error:
+            course = Course(attempts=len(past), latency_ms=0)
+            detail = f"an error of this system: {type(error).__name__}"
+            await self._fail(request, epoch, "internal", detail, retryable=True, course=course)
+            raise
+
+    async def _own(self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt]) -> Handled:
+        began = self._clock.now()
+        unstarted = Course(attempts=len(past), latency_ms=0)
+        refusal = self._refusal(request, past, began)
+        if refusal is not None:
+            reason, detail = refusal
+            return await self._fail(
+                request, epoch, reason, detail, retryable=reason == "unknown-outcome", course=unstarted
+            )
+        target = self._policy.routes.target(provider=request.event.options.provider, model=request.event.options.model)
+        if isinstance(target, NoTarget):
+            return await self._fail(request, epoch, "rejected", target.detail, retryable=False, course=unstarted)
+        try:
+            answer = await self._caller.answer(request, target, epoch=epoch, past=past, began=began)
+        except Lost:
+            self._observer.found(request, "superseded")
+            return Handled.LET_GO
+        except OutputRefused as refused:
+            return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
+        match answer:
+            case Answered(output=output, course=course, attempt=attempt):
+                told = events.completed(request, output, course, at=self._clock.now())
+                return await self._end(request, epoch, "completed", told, course=course, settles=attempt)
+            case Unanswered(reason=reason, detail=detail, retryable=retryable, course=course):
+                return await self._fail(request, epoch, reason, detail, retryable=retryable, course=course)
+
+    def _refusal(self, request: LiveRequest, past: Sequence[PastAttempt], now: datetime) -> tuple[Reason, str] | None:
+        """Why no call may be made; None when one may."""
+        event = request.event
+        denied = admit(
+            generation_type=event.type, deadline=event.deadline, now=now, switched_on=self._policy.switched_on
+        )
+        if denied is not None:
+            return denied.reason, denied.detail
+        if (event.on_unknown or self._policy.on_unknown) == "fail" and any(p.outcome == "unknown" for p in past):
+            return (
+                "unknown-outcome",
+                "a call for this request was under way when its worker died; it may have been billed, and the request "
+                "says not to call again (onUnknown: fail)",
+            )
+        return None
+
+    async def _fail(
+        self, request: LiveRequest, epoch: int, reason: Reason, detail: str, *, retryable: bool, course: Course
+    ) -> Handled:
+        told = events.failed(request, reason, detail, retryable=retryable, course=course, at=self._clock.now())
+        return await self._end(request, epoch, STATE_OF.get(reason, "failed"), told, course=course, settles=None)
+
+    async def _end(
+        self,
+        request: LiveRequest,
+        epoch: int,
+        state: EndState,
+        told: list[Encoded],
+        *,
+        course: Course,
+        settles: AttemptEnded | None,
+    ) -> Handled:
+        ending = Ending(request_key=request.key, epoch=epoch, state=state, outbox=pack(told), settles=settles)
+        match await self._books.finish(ending):
+            case Saved():
+                self._observer.ended(request, state, course)
+                return await self._publish(request, told)
+            case Superseded(outbox):
+                self._observer.found(request, "superseded")
+                return Handled.LET_GO if outbox is None else await self._publish(request, unpack(outbox))
+
+    async def _publish(self, request: LiveRequest, told: list[Encoded]) -> Handled:
+        await self._publication.publish(told)
+        self._books.mark_published(request.key)
+        return Handled.DONE

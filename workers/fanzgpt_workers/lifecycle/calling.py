@@ -1,0 +1,259 @@
+"""From a granted request to an answer: attempts, each in the ledger before its first byte goes out."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from fanzgpt_schemas.generation import Reason
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, PastAttempt
+from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
+from fanzgpt_workers.core.routing import Target
+from fanzgpt_workers.errors import OutputRefused, ProviderError
+from fanzgpt_workers.lifecycle.books import Books
+from fanzgpt_workers.lifecycle.events import Course
+from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.ports import Clock, Completion, Pricing, Prompt, Prompts, Provider, ProviderCall
+
+SETTLE_AT_CANCEL_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPolicy:
+    """How calls are made: seconds one attempt may take, retries, turns to repair a refused output, and defaults."""
+
+    attempt_seconds: float
+    retry: RetryPolicy
+    repairs: int
+    max_tokens: int
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer that passed its checks. Its attempt is not settled yet: that happens with the ending."""
+
+    output: Mapping[str, JsonValue]
+    course: Course
+    attempt: AttemptEnded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """No answer, and no further call is allowed. Every attempt is settled."""
+
+    reason: Reason
+    detail: str
+    retryable: bool
+    course: Course
+
+
+class Lost(Exception):  # control flow: named for what happened
+    """A newer owner has the request: no call may be made, no ending saved."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The attempts so far, earlier owners' included."""
+
+    attempts: int
+    unbilled: int
+    billed: int
+
+    @classmethod
+    def of(cls, past: Sequence[PastAttempt]) -> "_Tally":
+        unbilled = sum(attempt.outcome in UNBILLED for attempt in past)
+        return cls(attempts=len(past), unbilled=unbilled, billed=len(past) - unbilled)
+
+
+class Caller:
+    """Makes the calls of one request after another; holds no state of any request."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        providers: Mapping[str, Provider],
+        prompts: Prompts,
+        pricing: Pricing,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+        jitter: Callable[[], float],
+        policy: CallPolicy,
+    ) -> None:
+        """Wire up."""
+        self._books = books
+        self._providers = providers
+        self._prompts = prompts
+        self._pricing = pricing
+        self._clock = clock
+        self._new_id = new_id
+        self._jitter = jitter
+        self._policy = policy
+
+    async def answer(
+        self, request: LiveRequest, target: Target, *, epoch: int, past: Sequence[PastAttempt], began: datetime
+    ) -> Answered | Unanswered:
+        """Call until there is an answer or nothing more may be tried; raises Lost when the request has a newer owner.
+
+        Each attempt's row is durable before its call. A failed attempt is settled before the next begins.
+        """
+        prompt = self._prompts.render(request.event)
+        tally, repairs = _Tally.of(past), 0
+        cause: Cause = "redelivery" if past else "first"
+        while True:
+            attempt_id = self._new_id()
+            tally.attempts += 1
+            started = AttemptStarted(
+                attempt_id=attempt_id,
+                request_key=request.key,
+                epoch=epoch,
+                ordinal=tally.attempts,
+                provider=target.provider,
+                model=target.model,
+                cause=cause,
+            )
+            if not await self._books.start(started):
+                raise Lost
+            sent = self._clock.now()
+            course = Course(
+                attempts=tally.attempts,
+                latency_ms=_ms(began, sent),
+                provider=target.provider,
+                model=target.model,
+                prompt_version=prompt.version,
+            )
+            try:
+                completion = await self._call(request, target, prompt, attempt_id, now=sent)
+            except ProviderError as error:
+                unanswered = await self._after_failure(request, error, attempt_id, tally, course, sent)
+                if unanswered is not None:
+                    return unanswered
+                cause = "retry"
+                continue
+            tally.billed += 1
+            ended, course = self._account(attempt_id, target, completion, course, began=began, sent=sent)
+            try:
+                output = self._prompts.read(request.event, completion)
+            except OutputRefused as refused:
+                await self._books.settle(ended)
+                if repairs >= self._policy.repairs or tally.billed >= self._policy.retry.billed_attempts:
+                    return Unanswered(reason="output", detail=str(refused), retryable=True, course=course)
+                repairs += 1
+                cause = "repair"
+                prompt = self._prompts.repair(prompt, completion, str(refused))
+                continue
+            return Answered(output=output, course=course, attempt=ended)
+
+    async def _call(
+        self, request: LiveRequest, target: Target, prompt: Prompt, attempt_id: UUID, *, now: datetime
+    ) -> Completion:
+        options, left = request.event.options, self._seconds_left(request, now)
+        call = ProviderCall(
+            model=target.model,
+            prompt=prompt,
+            max_tokens=min(options.max_tokens or self._policy.max_tokens, self._policy.max_tokens),
+            temperature=self._policy.temperature if options.temperature is None else options.temperature,
+            timeout=self._policy.attempt_seconds if left is None else max(0.0, min(self._policy.attempt_seconds, left)),
+            request_id=request.event.request_id,
+            attempt_id=attempt_id,
+        )
+        try:
+            return await self._providers[target.provider].complete(call)
+        except asyncio.CancelledError:
+            settled = self._books.settle(AttemptEnded(attempt_id=attempt_id, outcome="cancelled"))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(settled), SETTLE_AT_CANCEL_SECONDS)
+            raise
+
+    async def _after_failure(
+        self,
+        request: LiveRequest,
+        error: ProviderError,
+        attempt_id: UUID,
+        tally: _Tally,
+        course: Course,
+        sent: datetime,
+    ) -> Unanswered | None:
+        """Settle, then wait for the next try (None) or say why there is none."""
+        now = self._clock.now()
+        await self._books.settle(
+            AttemptEnded(
+                attempt_id=attempt_id,
+                outcome=error.outcome,
+                response_id=error.response_id,
+                latency_ms=_ms(sent, now),
+                detail=error.detail,
+            )
+        )
+        if error.outcome in UNBILLED:
+            tally.unbilled += 1
+        else:
+            tally.billed += 1
+        decision = decide(
+            Failure(outcome=error.outcome, retryable=error.retryable, retry_after=error.retry_after),
+            unbilled_so_far=tally.unbilled,
+            billed_so_far=tally.billed,
+            jitter=self._jitter(),
+            seconds_left=self._seconds_left(request, now),
+            policy=self._policy.retry,
+        )
+        match decision:
+            case RetryIn(seconds):
+                await asyncio.sleep(seconds)
+                return None
+            case TooLate():
+                detail = f"the deadline comes before another try could begin; the last one: {error.detail}"
+                return Unanswered(reason="expired", detail=detail, retryable=False, course=course)
+            case GiveUp(why):
+                detail = f"{error.outcome}: {error.detail} ({why})"
+                return Unanswered(reason="provider", detail=detail, retryable=error.retryable, course=course)
+
+    def _account(
+        self,
+        attempt_id: UUID,
+        target: Target,
+        completion: Completion,
+        course: Course,
+        *,
+        began: datetime,
+        sent: datetime,
+    ) -> tuple[AttemptEnded, Course]:
+        now = self._clock.now()
+        usage = completion.usage
+        price = (
+            None
+            if usage is None
+            else self._pricing.price(provider=target.provider, model=completion.model, usage=usage, at=sent)
+        )
+        ended = AttemptEnded(
+            attempt_id=attempt_id,
+            outcome="ok",
+            response_id=completion.response_id,
+            usage=usage,
+            price=price,
+            finish_reason=completion.finish_reason,
+            latency_ms=_ms(sent, now),
+        )
+        told = replace(
+            course,
+            model=completion.model,
+            latency_ms=_ms(began, now),
+            usage=usage,
+            price=price,
+            finish_reason=completion.finish_reason,
+        )
+        return ended, told
+
+    def _seconds_left(self, request: LiveRequest, now: datetime) -> float | None:
+        deadline = request.event.deadline
+        return None if deadline is None else (deadline - now).total_seconds()
+
+
+def _ms(begin: datetime, end: datetime) -> int:
+    return max(0, round((end - begin).total_seconds() * 1000))

@@ -1,0 +1,1 @@
+"""From events to rows: exactly once in PostgreSQL, whatever is delivered twice."""
