@@ -1,0 +1,1 @@
+"""One thin script a step; alembic finds them here."""
