@@ -8,12 +8,13 @@ CREATE TABLE IF NOT EXISTS ai_sink_offsets (
     PRIMARY KEY (group_name, topic, partition)
 ) WITH (fillfactor = 50);
 
--- Who wrote each key of users.ai_preferences last: the highest (version, event_id) stands, whatever came when.
+-- Who wrote each key of users.ai_preferences last, and what: the highest (version, event_id) stands, whatever came when.
 CREATE TABLE IF NOT EXISTS ai_preference_versions (
     user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     key TEXT NOT NULL,
     version BIGINT NOT NULL,
     event_id UUID NOT NULL,
+    value JSONB NOT NULL,
     PRIMARY KEY (user_id, key)
 ) WITH (fillfactor = 70);
 
