@@ -3,7 +3,6 @@
 from fanzgpt_workers.settings.groups import (
     METRICS_PORTS,
     DatabaseSettings,
-    Feature,
     FeatureSettings,
     GenerationSettings,
     KafkaSettings,
@@ -23,7 +22,6 @@ __all__ = [
     "SINK_NEEDS",
     "WORKER_NEEDS",
     "DatabaseSettings",
-    "Feature",
     "FeatureSettings",
     "GenerationSettings",
     "KafkaSettings",

@@ -7,9 +7,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from fanzgpt_workers.core.admission import Switch
+
 ProviderName = Literal["openai", "anthropic"]
 ProcessName = Literal["generation", "history-sink", "analytics-sink", "preferences-sink", "streams", "monitor"]
-Feature = Literal["content-generation", "chat-assistance", "image-analysis", "voice-processing"]
+OnUnknown = Literal["retry", "fail"]
 
 METRICS_PORTS: Final[dict[ProcessName, int]] = {
     "generation": 9401,
@@ -35,7 +37,7 @@ def _terms(value: object) -> object:
     return tuple(term.strip() for term in value.split(",") if term.strip())
 
 
-Switch = Annotated[bool, BeforeValidator(_only_true)]
+OnlyTrue = Annotated[bool, BeforeValidator(_only_true)]
 Terms = Annotated[tuple[str, ...], BeforeValidator(_terms)]
 
 
@@ -78,14 +80,6 @@ class KafkaSettings(Group):
         le=300,
         description="Seconds without a heartbeat after which a member counts as dead. 30 lets a static member restart "
         "in place; a killed worker's partitions stand still that long.",
-    )
-    rebalance_timeout_seconds: float = Field(
-        60.0,
-        alias="KAFKA_REBALANCE_TIMEOUT_SECONDS",
-        ge=10,
-        le=1800,
-        description="Seconds a member may take to let go of its partitions. Must exceed the drain time, or the broker "
-        "hands them on while calls still run; 60 is twice the default drain.",
     )
     send_timeout_seconds: float = Field(
         30.0,
@@ -231,13 +225,38 @@ class ProviderSettings(Group):
         description="Seconds from the first call to the last of a request without a deadline. 300 outlives a "
         "provider's usual incident spike.",
     )
-    max_attempts: int = Field(
-        5,
-        alias="AI_MAX_ATTEMPTS",
+    max_billed_attempts: int = Field(
+        3,
+        alias="AI_MAX_BILLED_ATTEMPTS",
         ge=1,
         le=100,
-        description="Calls a request may cost before it fails. 5 with growing pauses spans about a minute.",
+        description="Calls that may have been billed without an answer, before a request fails. 3, since each is "
+        "money; calls that cost nothing are repeated for as long as the request has time.",
     )
+    max_repairs: int = Field(
+        1,
+        alias="AI_MAX_REPAIRS",
+        ge=0,
+        le=10,
+        description="Times a model is told what is wrong with its output and asked again. 1 mends most of what can "
+        "be mended.",
+    )
+    on_unknown: OnUnknown = Field(
+        "retry",
+        alias="AI_ON_UNKNOWN",
+        description="A call whose outcome a crash hid may have been paid: call again (`retry`) or end as failed "
+        "(`fail`), unless the request says. `retry`, because people wait for answers.",
+    )
+
+    @property
+    def reachable(self) -> dict[ProviderName, str]:
+        """The providers that have a key or an address of their own, each with its default model."""
+        models: dict[ProviderName, str] = {}
+        if self.openai_api_key is not None or self.openai_base_url is not None:
+            models["openai"] = self.openai_model
+        if self.anthropic_api_key is not None or self.anthropic_base_url is not None:
+            models["anthropic"] = self.anthropic_model
+        return models
 
 
 class GenerationSettings(Group):
@@ -249,15 +268,7 @@ class GenerationSettings(Group):
         ge=1,
         le=20_000,
         description="Requests under way in this process. Also the most that a SIGKILL can bill twice; at a 1 s "
-        "provider 512 give 500 requests/s, about what one core can drive through an SDK.",
-    )
-    partition_max_in_flight: int = Field(
-        512,
-        alias="GENERATION_PARTITION_MAX_IN_FLIGHT",
-        ge=1,
-        le=20_000,
-        description="Requests under way of one partition. As many as of the process, so that one busy partition may "
-        "use all of it; lower it to bound what stands above a committed offset.",
+        "provider 512 give 500 requests/s, what one core drives through an SDK.",
     )
     user_max_in_flight: int = Field(
         16,
@@ -268,12 +279,20 @@ class GenerationSettings(Group):
         "taking the process.",
     )
     buffer_records: int = Field(
-        2_000,
+        1_000,
         alias="GENERATION_BUFFER_RECORDS",
         ge=1,
         le=1_000_000,
-        description="Records of one partition held in memory, waiting ones included. Fairness between users reaches "
-        "this far; 2000 are four rounds of the process.",
+        description="Records of one partition that wait in memory. Fairness between users reaches this far; 1000 are "
+        "two rounds of the process.",
+    )
+    uncommitted_records: int = Field(
+        20_000,
+        alias="GENERATION_UNCOMMITTED_RECORDS",
+        ge=1,
+        le=10_000_000,
+        description="Records of one partition taken above its committed offset. Bounds what a crash replays while "
+        "one slow call holds the offset; 20000 are a minute of a busy partition.",
     )
     buffer_bytes: int = Field(
         64 * 1024 * 1024,
@@ -281,35 +300,13 @@ class GenerationSettings(Group):
         ge=65_536,
         description="Bytes of record values held in memory by the process. 64 MiB leaves room in a 1 GiB reservation.",
     )
-    priority_weight: int = Field(
-        8,
-        alias="GENERATION_PRIORITY_WEIGHT",
-        ge=1,
-        le=1_000,
-        description="Turns of the priority topic in a round, beside the standard and batch weights. Never all of it: "
-        "every topic moves.",
-    )
-    standard_weight: int = Field(
-        4, alias="GENERATION_STANDARD_WEIGHT", ge=1, le=1_000, description="Turns of the standard topic in a round."
-    )
-    batch_weight: int = Field(
-        1, alias="GENERATION_BATCH_WEIGHT", ge=1, le=1_000, description="Turns of the batch topic in a round."
-    )
     drain_seconds: float = Field(
         30.0,
         alias="GENERATION_DRAIN_SECONDS",
         ge=0,
         le=600,
         description="Seconds running calls may take to end on SIGTERM or when a partition is taken away. 30 covers "
-        "nearly every call; must stay below KAFKA_REBALANCE_TIMEOUT_SECONDS.",
-    )
-    commit_seconds: float = Field(
-        1.0,
-        alias="GENERATION_COMMIT_SECONDS",
-        gt=0,
-        le=60,
-        description="Seconds between offset commits. A crash replays what was done since; replays are free, so 1 is "
-        "often enough.",
+        "nearly every call; a rebalance may wait that long for this process.",
     )
 
 
@@ -341,24 +338,35 @@ class SinkSettings(Group):
 class FeatureSettings(Group):
     """What is switched on. Off unless the variable is exactly `true`."""
 
-    content_generation: Switch = Field(
+    content_generation: OnlyTrue = Field(
         default=False,
         alias="FEATURE_CONTENT_GENERATION",
         description="Posts, messages, calendars and performance analyses. The embedded stack turns it on.",
     )
-    chat_assistance: Switch = Field(
+    chat_assistance: OnlyTrue = Field(
         default=False,
         alias="FEATURE_CHAT_ASSISTANCE",
         description="Chat responses and conversation starters. The embedded stack turns it on.",
     )
-    image_analysis: Switch = Field(default=False, alias="FEATURE_IMAGE_ANALYSIS", description="Image analysis.")
-    voice_processing: Switch = Field(default=False, alias="FEATURE_VOICE_PROCESSING", description="Voice synthesis.")
+    image_analysis: OnlyTrue = Field(default=False, alias="FEATURE_IMAGE_ANALYSIS", description="Image analysis.")
+    voice_processing: OnlyTrue = Field(default=False, alias="FEATURE_VOICE_PROCESSING", description="Voice synthesis.")
     blocked_terms: Terms = Field(
         default=(),
         alias="BLOCKED_TERMS",
         description="Comma-separated terms that no request may contain, in any case of letters. None by default.",
         examples=["first term,second term"],
     )
+
+    @property
+    def switched_on(self) -> frozenset[Switch]:
+        """The variables of the switches that are on."""
+        switches: dict[Switch, bool] = {
+            "FEATURE_CONTENT_GENERATION": self.content_generation,
+            "FEATURE_CHAT_ASSISTANCE": self.chat_assistance,
+            "FEATURE_IMAGE_ANALYSIS": self.image_analysis,
+            "FEATURE_VOICE_PROCESSING": self.voice_processing,
+        }
+        return frozenset(switch for switch, on in switches.items() if on)
 
 
 class ProcessSettings(Group):

@@ -115,14 +115,6 @@ def _missing(values: Mapping[str, str], *, needs: Collection[Need], ignored: tup
 
 
 def _contradictions(settings: Settings) -> Iterator[Problem]:
-    drain, rebalance = settings.generation.drain_seconds, settings.kafka.rebalance_timeout_seconds
-    if drain >= rebalance:
-        yield Problem(
-            variable="GENERATION_DRAIN_SECONDS",
-            given=f"{drain:g}",
-            remedy=f"should be below KAFKA_REBALANCE_TIMEOUT_SECONDS ({rebalance:g}), or partitions move on while "
-            "their calls still run",
-        )
     attempt, total = settings.providers.attempt_timeout_seconds, settings.providers.total_timeout_seconds
     if attempt > total:
         yield Problem(
