@@ -26,6 +26,9 @@ _SESSION: Final = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+_FREE_PLANNING: Final = "".join(
+    f"SET LOCAL {setting} = {'auto' if setting == 'plan_cache_mode' else 'on'};" for setting in _SESSION
+)
 
 
 class StoreConnection(asyncpg.Connection):
@@ -73,6 +76,13 @@ class Database:
         finally:
             if connection is not None:
                 await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def reading(self) -> "AsyncIterator[Session]":
+        """One connection for reports: read-only, in one snapshot, and with the planner free to choose."""
+        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            await connection.execute(_FREE_PLANNING)
+            yield connection
 
     async def close(self) -> None:
         """Close every connection; waits for those in use up to the deadline, then cuts them."""
