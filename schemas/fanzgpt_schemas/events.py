@@ -31,6 +31,23 @@ ANALYTICS_TOPIC: Final[TopicName] = "ai.analytics.event"
 PREFERENCES_TOPIC: Final[TopicName] = "ai.preferences.updated"
 DEAD_LETTER_TOPIC: Final[TopicName] = "ai.dead-letter"
 
+# The longest value each topic takes, in bytes. A completion holds its request's input and an answer beside it; a dead
+# letter holds any record of any topic in base64. What a topic's broker accepts (topics.yaml) is a little more.
+_REQUEST_LIMIT: Final = 1_000_000
+_ENDING_LIMIT: Final = 2_000_000
+_LETTER_LIMIT: Final = 4_000_000
+VALUE_LIMITS: Final[dict[TopicName, int]] = {
+    REQUESTED_TOPIC: _REQUEST_LIMIT,
+    PRIORITY_TOPIC: _REQUEST_LIMIT,
+    BATCH_TOPIC: _REQUEST_LIMIT,
+    COMPLETED_TOPIC: _ENDING_LIMIT,
+    FAILED_TOPIC: _ENDING_LIMIT,
+    CANCEL_TOPIC: _REQUEST_LIMIT,
+    ANALYTICS_TOPIC: _REQUEST_LIMIT,
+    PREFERENCES_TOPIC: _REQUEST_LIMIT,
+    DEAD_LETTER_TOPIC: _LETTER_LIMIT,
+}
+
 Event = (
     GenerationRequested
     | GenerationCompleted

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from fanzgpt_schemas.base import JsonObject, Label, Model, UserId
+from fanzgpt_schemas.base import Count, Instant, JsonObject, Label, Model, UserId
 
 EventName = Annotated[str, Field(min_length=1, max_length=50)]
 
@@ -26,20 +26,20 @@ class PreferencesUpdated(Model):
 
     user_id: UserId
     preferences: JsonObject
-    version: Annotated[int, Field(ge=0)] | None = None
+    version: Count | None = None
 
 
 class DeadLetter(Model):
     """A record that could not be used, kept whole: bytes in base64, where it came from, and why it is here."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Count
+    offset: Count
     key: str | None = None
     value: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     reason: Label
     error: str
-    attempts: int = 1
-    time: AwareDatetime
+    attempts: Count = 1
+    time: Instant
     consumer: str | None = None

@@ -2,9 +2,9 @@
 
 from typing import Final, Literal, get_args
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, JsonValue
 
-from fanzgpt_schemas.base import JsonObject, Model, RequestId, UserId
+from fanzgpt_schemas.base import Count, JsonObject, Model, RequestId, UserId
 from fanzgpt_schemas.requests import GenerationType
 
 Reason = Literal[
@@ -15,6 +15,7 @@ Reason = Literal[
     "conflict",  # the id was used before, with other content
     "provider",  # every provider that may be asked refused or failed
     "output",  # the provider answered, but not with what was asked for
+    "internal",  # our own code failed on it; an operator finds the record in the dead-letter topic
     "unknown-outcome",  # a call's outcome was lost and the policy is `fail`
 ]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
@@ -23,17 +24,18 @@ REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 class TokenUsage(Model):
     """What the provider counted, in tokens. `input` includes cached tokens, as `genai-prices` expects."""
 
-    input: int = 0
-    output: int = 0
-    cache_read: int | None = None
-    cache_write: int | None = None
-    reasoning: int | None = None
+    input: Count = 0
+    output: Count = 0
+    cache_read: Count | None = None
+    cache_write: Count | None = None
+    reasoning: Count | None = None
 
 
 class GenerationMetadata(Model):
     """How an ending came about. `cost_usd` is in US dollars; `None` anywhere means not known, never zero."""
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
 
     provider: str | None = None
     model: str | None = None
@@ -41,10 +43,10 @@ class GenerationMetadata(Model):
     tokens: TokenUsage | None = None
     cost_usd: float | None = None
     price_version: str | None = None
-    latency_ms: int | None = None
+    latency_ms: Count | None = None
     cached: bool = False
     finish_reason: str | None = None
-    attempts: int | None = None
+    attempts: Count | None = None
 
 
 class GenerationCompleted(Model):

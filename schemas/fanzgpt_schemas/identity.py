@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 USER_NAMESPACE: Final = UUID("6a3a4d1c-0f0e-5a6b-9d55-6b1d5d0c7f01")
 REQUEST_NAMESPACE: Final = UUID("6a3a4d1c-0f0e-5a6b-9d55-6b1d5d0c7f02")
+EVENT_NAMESPACE: Final = UUID("6a3a4d1c-0f0e-5a6b-9d55-6b1d5d0c7f03")
 
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -35,6 +36,16 @@ def request_key(user_id: str, request_id: str) -> UUID:
 def event_id(key: UUID, kind: str) -> UUID:
     """The `ce_id` of the event of this kind (`completed`, `analytics`, ...) about the request `key`."""
     return uuid5(key, kind)
+
+
+def foreign_event_id(source: str, ce_id: str) -> UUID:
+    """The identity of an event that came with a `ce_id`: a UUID in canonical form as it is, anything else derived.
+
+    CloudEvents promises that an id is unique within its source, and no more: the source is part of the derivation.
+    """
+    if _CANONICAL_UUID.fullmatch(ce_id):
+        return UUID(ce_id)
+    return uuid5(EVENT_NAMESPACE, f"{len(source)}:{source}{ce_id}")
 
 
 def derived_request_id(topic: str, partition: int, offset: int) -> str:

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, HttpUrl
+from pydantic import BeforeValidator, Field
 
 from fanzgpt_schemas.base import JsonObject, Label, Model, Text
 
 TextOrObject = Text | JsonObject
+# Kept as it was sent: a parsed URL would come back respelled, and a signed link would no longer be the signed one.
+WebAddress = Annotated[str, Field(max_length=8_000, pattern=r"^[hH][tT][tT][pP][sS]?://[^\s/?#]+[^\s]*$")]
 
 
 class ChatTurn(Model):
@@ -53,7 +55,7 @@ class ContentCalendarInput(Model):
     """A dated plan for a timeframe such as `2 weeks` or `2026-12`."""
 
     timeframe: Label
-    preferences: JsonObject = {}
+    preferences: JsonObject = Field(default={})
 
 
 class PerformanceAnalysisInput(Model):
@@ -66,7 +68,7 @@ class PerformanceAnalysisInput(Model):
 class ImageAnalysisInput(Model):
     """A look at one image."""
 
-    image_url: HttpUrl
+    image_url: WebAddress
     analysis_type: Label
 
 

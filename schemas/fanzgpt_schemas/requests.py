@@ -2,9 +2,9 @@
 
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
-from fanzgpt_schemas.base import JsonObject, Label, Model, RequestId, UserId
+from fanzgpt_schemas.base import Instant, JsonObject, Label, Model, RequestId, UserId
 from fanzgpt_schemas.inputs import (
     ChatResponseInput,
     ContentCalendarInput,
@@ -34,6 +34,7 @@ class Options(Model):
     """What a caller may choose about one generation; further fields (tone, language) reach the prompt as they are."""
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
 
     provider: Label | None = None
     model: Label | None = None
@@ -59,7 +60,7 @@ class _Requested(Model):
     user_id: UserId
     options: Options = Options()
     conversation_id: Label | None = None
-    deadline: AwareDatetime | None = None
+    deadline: Instant | None = None
     on_unknown: OnUnknown | None = None
     metadata: JsonObject | None = None
 
