@@ -1,5 +1,6 @@
 """What a command knows of its surroundings, and the settings it reads from them."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -33,6 +34,8 @@ class Invocation:
 
     def settings(self, *needs: "Need") -> "Settings":
         """The settings; raises ConfigurationError for every wrong one, and for each of `needs` that is missing."""
+        # What a library would log, a command says itself, in one line; a worker opens its own logs.
+        logging.getLogger().addHandler(logging.NullHandler())
         from fanzgpt_workers.settings import load_settings  # noqa: PLC0415  # 250 ms that `--help` does not pay
 
         return load_settings(self.environ, embedded=self._endpoints(), needs=frozenset(needs))
