@@ -100,27 +100,25 @@ def encode(
         raise NotAnEvent((Violation(field="time", reason="needs an offset from UTC"),))
     request_id: str | None = getattr(event, "request_id", None)
     key, subject = _key_and_subject(event, request_id)
-    headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_id", str(event_id)),
-        ("ce_type", spec.ce_type),
-        ("ce_source", source),
-        ("ce_time", time.isoformat()),
-        ("ce_subject", subject),
-        ("content-type", "application/json"),
-    ]
-    if request_id is not None:
-        headers.append(("request_id", request_id))
-    if traceparent is not None:
-        headers.append(("traceparent", traceparent))
-    if attempt is not None:
-        headers.append(("attempt", str(attempt)))
     try:
-        return Encoded(
-            topic=place, key=key, value=value, headers=tuple([(name, text.encode()) for name, text in headers])
-        )
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(event_id).encode()),
+            ("ce_type", spec.ce_type.encode()),
+            ("ce_source", source.encode()),
+            ("ce_time", time.isoformat().encode()),
+            ("ce_subject", subject.encode()),
+            ("content-type", b"application/json"),
+        ]
+        if request_id is not None:
+            headers.append(("request_id", request_id.encode()))
+        if traceparent is not None:
+            headers.append(("traceparent", traceparent.encode()))
+        if attempt is not None:
+            headers.append(("attempt", str(attempt).encode()))
     except UnicodeEncodeError:
         raise NotAnEvent((Violation(field="headers", reason="hold a lone surrogate, which is not text"),)) from None
+    return Encoded(topic=place, key=key, value=value, headers=tuple(headers))
 
 
 def decode_request(

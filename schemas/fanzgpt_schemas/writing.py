@@ -19,9 +19,8 @@ def written(event: Model, topic: TopicName) -> bytes:
         ContractError: the event holds fields the contract does not know, lacks some, holds something that has no place
             in JSON (NaN, integers beyond 64 bits, lone surrogates, U+0000, 65 levels), or is too long.
     """
-    astray = tuple(_astray(event, ""))
-    if astray:
-        raise NotAnEvent(astray)
+    if not _intact(event):
+        raise NotAnEvent(tuple(_astray(event, "")))
     try:
         data = event.model_dump(exclude_none=True, warnings="error")
         value = orjson.dumps(data)
@@ -38,17 +37,22 @@ def too_long(length: int, limit: int) -> NotAnEvent:
     return NotAnEvent((Violation(field="(value)", reason=f"is {length:,} bytes long; at most {limit:,} are taken"),))
 
 
-def _astray(model: Model, path: str) -> Iterator[Violation]:
-    """What `model_copy` and `model_construct` let through: they validate nothing."""
+def _intact(model: Model) -> bool:
+    """Whether the model and those in it hold their fields and no others: the question asked of every event."""
     held = model.__dict__
+    if held.keys() != model.__pydantic_fields__.keys():
+        return False
+    return all(_intact(value) for value in held.values() if hasattr(value, "__pydantic_fields__"))
+
+
+def _astray(model: Model, path: str) -> Iterator[Violation]:
+    """What `model_copy` and `model_construct` let through, for they validate nothing."""
     fields = type(model).model_fields
-    if held.keys() != fields.keys():
-        for name in held.keys() ^ fields.keys():
-            field = fields.get(name)
-            if field is None:
-                yield Violation(field=f"{path}{shown(name)}", reason="is no field of the contract")
-            else:
-                yield Violation(field=f"{path}{field.alias or name}", reason="is missing")
-    for name, value in held.items():
-        if isinstance(value, Model):
-            yield from _astray(value, f"{path}{name}.")
+    for name, value in model.__dict__.items():
+        field = fields.get(name)
+        if field is None:
+            yield Violation(field=f"{path}{shown(name)}", reason="is no field of the contract")
+        elif isinstance(value, Model):
+            yield from _astray(value, f"{path}{field.alias or name}.")
+    for name in fields.keys() - model.__dict__.keys():
+        yield Violation(field=f"{path}{fields[name].alias or name}", reason="is missing")
