@@ -1,0 +1,89 @@
+"""The age of the record at an offset: read from the record itself, one fetch for many partitions at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.errors import BrokerUnavailable
+
+_FETCH_BYTES: Final = 16 * 1024
+_READ_SECONDS: Final = 5.0
+
+
+class LogReader:
+    """Reads ends and single records, outside every group: nothing it does moves anybody's offsets."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, *, address: str) -> None:
+        """Use `open_log`."""
+        self._consumer = consumer
+        self._address = address
+
+    async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, tuple[int, int]]:
+        """The first offset that is kept and the next that will be written, of each partition."""
+        if not partitions:
+            return {}
+        of_kafka = [TopicPartition(*partition) for partition in partitions]
+        try:
+            starts = await self._consumer.beginning_offsets(of_kafka)
+            ends = await self._consumer.end_offsets(of_kafka)
+        except KafkaError as error:
+            raise BrokerUnavailable(f"Kafka at {self._address}: {error}") from error
+        return {Partition(*tp): (starts[tp], ends[tp]) for tp in of_kafka}
+
+    async def timestamps(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """The timestamp (ms) of the first record at or after each offset.
+
+        A partition is absent when no record could be read there within 5 s: what is left is compacted away or belongs
+        to a transaction that has not ended.
+        """
+        found: dict[Partition, int] = {}
+        waiting = {TopicPartition(*partition) for partition in offsets}
+        if not waiting:
+            return found
+        self._consumer.assign(list(waiting))
+        for partition, offset in offsets.items():
+            self._consumer.seek(TopicPartition(*partition), offset)
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                while waiting:
+                    record: Any = await self._consumer.getone(*waiting)
+                    tp = TopicPartition(record.topic, record.partition)
+                    found[Partition(*tp)] = record.timestamp
+                    waiting.discard(tp)
+                    self._consumer.pause(tp)
+        except TimeoutError:
+            pass  # the absent ones are the answer
+        except KafkaError as error:
+            raise BrokerUnavailable(f"Kafka at {self._address}: {error}") from error
+        finally:
+            self._consumer.unsubscribe()
+        return found
+
+
+@asynccontextmanager
+async def open_log(bootstrap_servers: str, *, deadline: float = 15.0) -> AsyncIterator[LogReader]:
+    """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        client_id="fanzgpt-lag",
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+        request_timeout_ms=int(deadline * 1000),
+    )
+    try:
+        try:
+            async with asyncio.timeout(deadline):
+                await consumer.start()
+        except (KafkaConnectionError, TimeoutError) as error:
+            raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: is it running there?") from error
+        yield LogReader(consumer, address=bootstrap_servers)
+    finally:
+        await consumer.stop()
