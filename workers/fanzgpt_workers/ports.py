@@ -217,6 +217,7 @@ class SinkStore(Protocol[Row]):
         """Store all or nothing; returns how many rows were new (an event id stored before is no new row).
 
         Raises RowsRefused naming the rows that can never be stored (unknown user, text that JSONB refuses), Fenced
-        when a partition stands elsewhere than expected, DatabaseUnavailable for everything that may pass.
+        when a partition stands elsewhere than expected, DatabaseUnavailable for everything that may pass. Where every
+        partition already stands at its `next_offset`, an earlier call was committed and its answer lost: returns 0.
         """
         ...

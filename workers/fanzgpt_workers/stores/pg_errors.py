@@ -69,7 +69,11 @@ def meaning(error: BaseException) -> Meaning:
 
 
 def told(error: BaseException) -> str:
-    """The error in words, without the server's DETAIL, which can repeat stored values."""
+    """The error in words, without what could repeat stored values: the server's DETAIL, the client's argument."""
+    if isinstance(error, asyncpg.DataError) and error.severity is None:
+        return "a value that cannot be encoded as its column's type"
+    if isinstance(error, UnicodeError):
+        return "text that is not Unicode: a lone surrogate"
     if isinstance(error, asyncpg.PostgresError):
         return f"{error.args[0] if error.args else type(error).__name__} (SQLSTATE {error.sqlstate})"
     if isinstance(error, TimeoutError):
