@@ -135,7 +135,7 @@ def decode_request(
         NotAnEvent: fields are missing or wrong, each named with its reason.
     """
     body, attributes = read(value, headers, REQUESTED_SPEC)
-    if body.get("requestId") is None:
+    if "requestId" not in body:
         named = attributes.get("id") or attributes.get("request_id")
         body["requestId"] = named or derived_request_id(topic, partition, offset)
     try:
@@ -158,7 +158,7 @@ def decode_event(
         NotAnEvent: fields are missing or wrong, each named with its reason, or `ce_type` names another version.
     """
     body, attributes = read(value, headers, SPECS.get(model, REQUESTED_SPEC))
-    if "request_id" in model.model_fields and body.get("requestId") is None:
+    if "request_id" in model.model_fields and "requestId" not in body:
         named = attributes.get("request_id")
         if named is None and model is GenerationCompleted:
             named = attributes.get("id") or derived_request_id(topic, partition, offset)

@@ -30,13 +30,18 @@ class PreferencesUpdated(Model):
 
 
 class DeadLetter(Model):
-    """A record that could not be used, kept whole: bytes in base64, where it came from, and why it is here."""
+    """A record that could not be used, kept whole: bytes in base64, where it came from, and why it is here.
+
+    `value_bytes`: how long the value was, where it was too long for this topic and `value` holds only its beginning.
+    `consumer`: the group that could not use it.
+    """
 
     topic: str
     partition: Count
     offset: Count
     key: str | None = None
     value: str | None = None
+    value_bytes: Count | None = None
     headers: tuple[tuple[str, str], ...] = ()
     reason: Label
     error: str

@@ -32,7 +32,10 @@ class TokenUsage(Model):
 
 
 class GenerationMetadata(Model):
-    """How an ending came about. `cost_usd` is in US dollars; `None` anywhere means not known, never zero."""
+    """How an ending came about; what is not known is left out, never zero. Cost in US dollars, latency in ms.
+
+    Open: whoever publishes an ending may say more.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, JsonValue]

@@ -22,6 +22,9 @@ def _turn(value: object) -> object:
     return {"role": "user", "content": value} if isinstance(value, str) else value
 
 
+Turn = Annotated[ChatTurn, BeforeValidator(_turn, json_schema_input_type=Text | ChatTurn)]
+
+
 class SocialPostInput(Model):
     """A post about a topic, shaped for a platform."""
 
@@ -41,7 +44,7 @@ class ChatResponseInput(Model):
     """A reply to a message, given the conversation so far (oldest first; bare strings are the user's turns)."""
 
     message: Text
-    history: tuple[Annotated[ChatTurn, BeforeValidator(_turn)], ...] = Field(default=(), max_length=1_000)
+    history: tuple[Turn, ...] = Field(default=(), max_length=1_000)
 
 
 class ConversationStartersInput(Model):

@@ -79,9 +79,7 @@ def _body(value: bytes | None, attributes: dict[str, str]) -> tuple[JsonObject, 
     packed = wrapper.get("data_base64")
     if packed is None:
         data = wrapper.get("data")
-        if not isinstance(data, dict):
-            raise _not_an_object(data, "data")
-        return data, value
+        return _object_of(data, "data"), value
     try:
         text = a2b_base64(packed.encode("ascii"), strict_mode=True) if isinstance(packed, str) else b""
     except (NotBase64, UnicodeEncodeError):
@@ -94,10 +92,13 @@ def _object(text: bytes, field: str) -> JsonObject:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise NotJson((Violation(field=field, reason=f"is not JSON in UTF-8: {shown(error.msg)}"),)) from None
+    return _object_of(data, field)
+
+
+def _object_of(data: object, field: str) -> JsonObject:
     if not isinstance(data, dict):
-        raise _not_an_object(data, field)
+        raise NotAnEvent((Violation(field=field, reason=f"is {_KINDS[type(data)]}; an event is a JSON object"),))
+    if None in data.values():
+        # Many writers send null for what they were not given; at the top level it means nothing else.
+        return {name: each for name, each in data.items() if each is not None}
     return data
-
-
-def _not_an_object(data: object, field: str) -> NotAnEvent:
-    return NotAnEvent((Violation(field=field, reason=f"is {_KINDS[type(data)]}; an event is a JSON object"),))
