@@ -1,0 +1,73 @@
+"""Messages through Anthropic's SDK: the reference of the protocol."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import anthropic
+import httpx2
+
+from fanzgpt_workers.ports import Completion, ProviderCall
+from fanzgpt_workers.providers import messages
+from fanzgpt_workers.providers.classification import broken, refusal
+from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
+from fanzgpt_workers.providers.exchange import Answer, call_headers, in_time
+from fanzgpt_workers.providers.sdk_http import http_client, timeout
+
+
+class AnthropicProvider:
+    """A messages endpoint over the SDK, with the SDK's own retries and spans off. See `Provider` for the promises.
+
+    The SDK sends; the answer is read by `messages`, since the SDK takes whatever comes for an answer.
+    """
+
+    def __init__(self, endpoint: Endpoint, bounds: Bounds, *, now: Callable[[], float] = time.time) -> None:
+        """Open one client for one key; nothing is sent yet."""
+        self._name = endpoint.name
+        self._now = now
+        self._client = anthropic.AsyncAnthropic(
+            api_key=endpoint.api_key or "none",
+            base_url=endpoint.base_url or messages.BASE_URL,
+            max_retries=0,
+            # Any time but the SDK's default also keeps it from refusing calls that it takes for long ones.
+            timeout=timeout(bounds),
+            open_telemetry=False,
+            http_client=http_client(anthropic.DefaultAioHttpClient, endpoint, bounds),
+        )
+        self._create = self._client.messages.with_raw_response.create
+        self._headers: dict[str, str | anthropic.Omit] = {}
+        if endpoint.api_key is None:
+            self._headers["Authorization"] = anthropic.omit
+
+    @property
+    def name(self) -> str:
+        """As it stands in settings, attempts and metrics."""
+        return self._name
+
+    async def complete(self, call: ProviderCall) -> Completion:
+        """Make the call; one HTTP request, never repeated."""
+        answer = await in_time(call, self._exchange(call))
+        if answer.status >= 300:
+            raise refusal(answer, prompt=call.prompt, now=self._now())
+        return messages.read(answer.content, asked_model=call.model)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _exchange(self, call: ProviderCall) -> Answer:
+        body: dict[str, Any] = {**messages.body(call)}
+        # The SDK has no parameter for it any more, but most models still take it.
+        temperature = body.pop("temperature", None)
+        try:
+            raw = await self._create(
+                **body,
+                extra_headers={**self._headers, **call_headers(call)},
+                extra_body=None if temperature is None else {"temperature": temperature},
+            )
+        except anthropic.APIStatusError as error:
+            return Answer(error.response.status_code, error.response.headers, error.response.content)
+        except (anthropic.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise broken(error) from error
+        return Answer(raw.status_code, raw.headers, raw.http_response.content)

@@ -1,0 +1,105 @@
+"""OpenAI's chat completions, the protocol that most servers speak: the body of a call and the reading of an answer.
+
+Which field carries the output limit: OpenAI's own endpoint (and Azure's) takes `max_completion_tokens` for every model
+and refuses `max_tokens` for its reasoning models; other servers, llama.cpp's among them, know `max_tokens`. `auto`
+decides by the host; a setting may say otherwise. OpenAI's reasoning models refuse a temperature too: they get none.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.errors import Malformed
+from fanzgpt_workers.ports import Completion, OutputSchema, ProviderCall
+from fanzgpt_workers.providers.endpoint import LimitField
+from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member
+from fanzgpt_workers.providers.output_schemas import REFUSED_BY_OPENAI, without
+
+BASE_URL: Final = "https://api.openai.com/v1"
+PATH: Final = "/chat/completions"
+
+_MAKERS_HOST: Final = re.compile(r"([a-z0-9-]+\.)*api\.openai\.com|[a-z0-9-]+\.openai\.azure\.com")
+_REASONS_FIRST: Final = re.compile(r"(o\d|gpt-[5-9])(?!.*-chat)")
+_FINISH: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content-filter",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What the endpoint wants said differently."""
+
+    limit_field: Literal["max_tokens", "max_completion_tokens"]
+    of_maker: bool
+
+    @classmethod
+    def spoken_at(cls, base_url: str, *, limit_field: LimitField) -> "Dialect":
+        """The dialect of the endpoint at this URL."""
+        of_maker = _MAKERS_HOST.fullmatch(urlsplit(base_url).hostname or "") is not None
+        if limit_field == "auto":
+            limit_field = "max_completion_tokens" if of_maker else "max_tokens"
+        return cls(limit_field=limit_field, of_maker=of_maker)
+
+
+def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
+    """The JSON body of the call."""
+    prompt = call.prompt
+    messages: list[JsonValue] = [{"role": "system", "content": prompt.system}]
+    messages.extend({"role": turn.role, "content": turn.text} for turn in prompt.turns)
+    asked: dict[str, JsonValue] = {"model": call.model, "messages": messages, dialect.limit_field: call.max_tokens}
+    if not (dialect.of_maker and _REASONS_FIRST.match(call.model)):
+        asked["temperature"] = call.temperature
+    if prompt.output_schema is not None:
+        asked["response_format"] = _response_format(prompt.output_schema, dialect)
+    return asked
+
+
+def read(content: bytes, *, asked_model: str) -> Completion:
+    """The completion in an answer; raises Malformed where it holds none.
+
+    A token count that is no count becomes "not told": the answer is paid for and is not thrown away for its receipt.
+    """
+    answer = json_object(content)
+    response_id = text_member(answer, "id")
+    choices = member(answer, "choices")
+    if not isinstance(choices, list) or not choices:
+        raise Malformed("the answer has no choices", response_id=response_id)
+    choice: object = choices[0]
+    message = member(choice, "message")
+    text = text_member(message, "content")
+    finish = _FINISH.get(text_member(choice, "finish_reason") or "", "other")
+    refusal = text_member(message, "refusal")
+    if text is None and refusal is None and finish not in {"length", "content-filter"}:
+        raise Malformed("the answer's message has no text", response_id=response_id)
+    return Completion(
+        text=text if text is not None else refusal or "",
+        model=text_member(answer, "model") or asked_model,
+        response_id=response_id,
+        finish_reason="refusal" if refusal else finish,
+        usage=_usage(member(answer, "usage")),
+    )
+
+
+def _response_format(schema: OutputSchema, dialect: Dialect) -> JsonValue:
+    accepted = without(schema.schema, REFUSED_BY_OPENAI) if dialect.of_maker else dict(schema.schema)
+    return {"type": "json_schema", "json_schema": {"name": schema.name, "strict": True, "schema": accepted}}
+
+
+def _usage(told: object) -> Usage | None:
+    prompt, completion = count(told, "prompt_tokens"), count(told, "completion_tokens")
+    if prompt is None or completion is None:
+        return None
+    of_prompt, of_completion = member(told, "prompt_tokens_details"), member(told, "completion_tokens_details")
+    return Usage(
+        input=prompt,
+        output=completion,
+        cache_read=count(of_prompt, "cached_tokens"),
+        cache_write=count(of_prompt, "cache_write_tokens"),
+        reasoning=count(of_completion, "reasoning_tokens"),
+    )

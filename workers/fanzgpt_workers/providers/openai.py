@@ -1,0 +1,71 @@
+"""Chat completions through OpenAI's SDK: the reference of the protocol."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+
+from fanzgpt_workers.ports import Completion, ProviderCall
+from fanzgpt_workers.providers import chat_completions
+from fanzgpt_workers.providers.classification import broken, refusal
+from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
+from fanzgpt_workers.providers.exchange import Answer, call_headers, in_time
+from fanzgpt_workers.providers.sdk_http import http_client, timeout
+
+
+class OpenAIProvider:
+    """A chat-completions endpoint over the SDK, with the SDK's own retries off. See `Provider` for the promises.
+
+    The SDK sends; the answer is read by `chat_completions`, since the SDK takes whatever comes for an answer.
+    """
+
+    def __init__(self, endpoint: Endpoint, bounds: Bounds, *, now: Callable[[], float] = time.time) -> None:
+        """Open one client for one key; nothing is sent yet."""
+        base_url = endpoint.base_url or chat_completions.BASE_URL
+        self._name = endpoint.name
+        self._now = now
+        self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
+        self._client = openai.AsyncOpenAI(
+            api_key=endpoint.api_key or "none",
+            base_url=base_url,
+            max_retries=0,
+            timeout=timeout(bounds),
+            http_client=http_client(openai.DefaultAioHttpClient, endpoint, bounds),
+        )
+        self._create = self._client.chat.completions.with_raw_response.create
+        # The SDK would fill these in from the environment; settings are the only source.
+        self._headers: dict[str, str | openai.Omit] = {
+            "OpenAI-Organization": openai.omit,
+            "OpenAI-Project": openai.omit,
+        }
+        if endpoint.api_key is None:
+            self._headers["Authorization"] = openai.omit
+
+    @property
+    def name(self) -> str:
+        """As it stands in settings, attempts and metrics."""
+        return self._name
+
+    async def complete(self, call: ProviderCall) -> Completion:
+        """Make the call; one HTTP request, never repeated."""
+        answer = await in_time(call, self._exchange(call))
+        if answer.status >= 300:
+            raise refusal(answer, prompt=call.prompt, now=self._now())
+        return chat_completions.read(answer.content, asked_model=call.model)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _exchange(self, call: ProviderCall) -> Answer:
+        body: dict[str, Any] = {**chat_completions.body(call, self._dialect)}
+        try:
+            raw = await self._create(**body, extra_headers={**self._headers, **call_headers(call)})
+        except openai.APIStatusError as error:
+            return Answer(error.response.status_code, error.response.headers, error.response.content)
+        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise broken(error) from error
+        return Answer(raw.status_code, raw.headers, raw.http_response.content)

@@ -1,0 +1,38 @@
+"""Messages without the SDK."""
+
+import time
+from collections.abc import Callable
+
+from fanzgpt_workers.ports import Completion, ProviderCall
+from fanzgpt_workers.providers import messages
+from fanzgpt_workers.providers.classification import refusal
+from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
+from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.wire.session import WireSession
+
+
+class WireAnthropicProvider:
+    """A messages endpoint over plain aiohttp; promises what `AnthropicProvider` promises."""
+
+    def __init__(self, endpoint: Endpoint, bounds: Bounds, *, now: Callable[[], float] = time.time) -> None:
+        """Set up; nothing is opened or sent yet."""
+        base_url = (endpoint.base_url or messages.BASE_URL).rstrip("/")
+        self._name = endpoint.name
+        self._now = now
+        self._session = WireSession(endpoint, bounds, url=base_url + messages.PATH, headers=messages.VERSION_HEADER)
+
+    @property
+    def name(self) -> str:
+        """As it stands in settings, attempts and metrics."""
+        return self._name
+
+    async def complete(self, call: ProviderCall) -> Completion:
+        """Make the call; one HTTP request, never repeated."""
+        answer = await in_time(call, self._session.post(messages.body(call), call_headers(call)))
+        if answer.status >= 300:
+            raise refusal(answer, prompt=call.prompt, now=self._now())
+        return messages.read(answer.content, asked_model=call.model)
+
+    async def aclose(self) -> None:
+        """Close the connections; idempotent."""
+        await self._session.aclose()

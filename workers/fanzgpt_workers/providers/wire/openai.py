@@ -1,0 +1,40 @@
+"""Chat completions without the SDK."""
+
+import time
+from collections.abc import Callable
+
+from fanzgpt_workers.ports import Completion, ProviderCall
+from fanzgpt_workers.providers import chat_completions
+from fanzgpt_workers.providers.classification import refusal
+from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
+from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.wire.session import WireSession
+
+
+class WireOpenAIProvider:
+    """A chat-completions endpoint over plain aiohttp; promises what `OpenAIProvider` promises."""
+
+    def __init__(self, endpoint: Endpoint, bounds: Bounds, *, now: Callable[[], float] = time.time) -> None:
+        """Set up; nothing is opened or sent yet."""
+        base_url = (endpoint.base_url or chat_completions.BASE_URL).rstrip("/")
+        self._name = endpoint.name
+        self._now = now
+        self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
+        self._session = WireSession(endpoint, bounds, url=base_url + chat_completions.PATH, headers={})
+
+    @property
+    def name(self) -> str:
+        """As it stands in settings, attempts and metrics."""
+        return self._name
+
+    async def complete(self, call: ProviderCall) -> Completion:
+        """Make the call; one HTTP request, never repeated."""
+        body = chat_completions.body(call, self._dialect)
+        answer = await in_time(call, self._session.post(body, call_headers(call)))
+        if answer.status >= 300:
+            raise refusal(answer, prompt=call.prompt, now=self._now())
+        return chat_completions.read(answer.content, asked_model=call.model)
+
+    async def aclose(self) -> None:
+        """Close the connections; idempotent."""
+        await self._session.aclose()
