@@ -34,11 +34,14 @@ class Invocation:
 
     def settings(self, *needs: "Need") -> "Settings":
         """The settings; raises ConfigurationError for every wrong one, and for each of `needs` that is missing."""
-        # What a library would log, a command says itself, in one line; a worker opens its own logs.
-        logging.getLogger().addHandler(logging.NullHandler())
+        self.silence_libraries()
         from fanzgpt_workers.settings import load_settings  # noqa: PLC0415  # 250 ms that `--help` does not pay
 
         return load_settings(self.environ, embedded=self._endpoints(), needs=frozenset(needs))
+
+    def silence_libraries(self) -> None:
+        """What a library would log, a command says itself, in one line; a worker opens its own logs."""
+        logging.getLogger().addHandler(logging.NullHandler())
 
     def _endpoints(self) -> Mapping[str, str] | None:
         stack = self.embedded()

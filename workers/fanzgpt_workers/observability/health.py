@@ -6,15 +6,13 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from aiohttp import web
 
 from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.observability.metrics import CONTENT_TYPE, Metrics
 from fanzgpt_workers.settings import METRICS_PORTS, ProcessName, ProcessSettings
-
-_CHECK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +31,18 @@ class HealthServer:
 
     /health/live answers 200 while the event loop turns and every liveness check is well: a failing one asks for a
     restart. /health/ready answers 200 once every readiness check is well: a failing one only asks to wait. Both say
-    what each check found. A check that takes longer than 2 s is not well.
+    what each check found. A check that takes longer than `check_seconds` is not well.
     """
 
-    def __init__(self, metrics: Metrics, *, host: str, port: int, or_any_port: bool = False) -> None:
+    def __init__(
+        self, metrics: Metrics, *, host: str, port: int, or_any_port: bool = False, check_seconds: float = 2.0
+    ) -> None:
         """`port` 0 takes a free one; `or_any_port` takes a free one where `port` is taken."""
         self._metrics = metrics
         self._host = host
         self._wanted = port
         self._or_any_port = or_any_port
+        self._check_seconds = check_seconds
         self._live: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
         self._runner: web.AppRunner | None = None
@@ -104,10 +105,10 @@ class HealthServer:
         return web.Response(body=self._metrics.scrape(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _serve_live(self, _request: web.Request) -> web.Response:
-        return await _answer("live", self._live)
+        return await _answer("live", self._live, self._check_seconds)
 
     async def _serve_ready(self, _request: web.Request) -> web.Response:
-        return await _answer("ready", self._ready)
+        return await _answer("ready", self._ready, self._check_seconds)
 
 
 def health_server(metrics: Metrics, settings: ProcessSettings, *, process: ProcessName) -> HealthServer:
@@ -117,8 +118,10 @@ def health_server(metrics: Metrics, settings: ProcessSettings, *, process: Proce
     return HealthServer(metrics, host=settings.metrics_host, port=port, or_any_port=own)
 
 
-async def _answer(state: str, checks: Mapping[str, Check]) -> web.Response:
-    findings = dict(zip(checks, await asyncio.gather(*map(_run, checks.values())), strict=True))
+async def _answer(state: str, checks: Mapping[str, Check], seconds: float) -> web.Response:
+    findings = dict(
+        zip(checks, await asyncio.gather(*(_run(check, seconds) for check in checks.values())), strict=True)
+    )
     well = all(finding.well for finding in findings.values())
     body = {
         "status": state if well else f"not {state}",
@@ -130,11 +133,11 @@ async def _answer(state: str, checks: Mapping[str, Check]) -> web.Response:
     return web.json_response(body, status=200 if well else 503)
 
 
-async def _run(check: Check) -> Finding:
+async def _run(check: Check, seconds: float) -> Finding:
     try:
-        async with asyncio.timeout(_CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             return await check()
     except TimeoutError:
-        return Finding(well=False, detail=f"no answer within {_CHECK_SECONDS:g} s")
+        return Finding(well=False, detail=f"no answer within {seconds:g} s")
     except Exception as error:  # noqa: BLE001  # a check that breaks is a finding, and the answer carries it
         return Finding(well=False, detail=f"{type(error).__name__}: {error}")

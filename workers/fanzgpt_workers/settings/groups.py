@@ -348,8 +348,16 @@ class FeatureSettings(Group):
         alias="FEATURE_CHAT_ASSISTANCE",
         description="Chat responses and conversation starters. The embedded stack turns it on.",
     )
-    image_analysis: OnlyTrue = Field(default=False, alias="FEATURE_IMAGE_ANALYSIS", description="Image analysis.")
-    voice_processing: OnlyTrue = Field(default=False, alias="FEATURE_VOICE_PROCESSING", description="Voice synthesis.")
+    image_analysis: OnlyTrue = Field(
+        default=False,
+        alias="FEATURE_IMAGE_ANALYSIS",
+        description="Image analysis. Off, as all of these, until somebody decides to pay for it.",
+    )
+    voice_processing: OnlyTrue = Field(
+        default=False,
+        alias="FEATURE_VOICE_PROCESSING",
+        description="Voice synthesis. Off until somebody decides to pay for it.",
+    )
     blocked_terms: Terms = Field(
         default=(),
         alias="BLOCKED_TERMS",

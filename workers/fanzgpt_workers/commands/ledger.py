@@ -1,0 +1,166 @@
+"""`fanzgpt ledger`: requests, provider calls and what they cost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanzgpt_workers.commands.invocation import Invocation
+from fanzgpt_workers.commands.output import Format, FormatOption, say, show_json, table
+
+if TYPE_CHECKING:
+    from fanzgpt_workers.stores.ledger_reports import LedgerReports, Total, UnknownAttempt
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Requests, provider calls and what they cost, as the ledger has them.",
+)
+
+
+class Group(Enum):
+    """What `sum` may group by."""
+
+    ALL = "all"
+    PROVIDER = "provider"
+    MODEL = "model"
+    TYPE = "type"
+    USER = "user"
+    CAUSE = "cause"
+    OUTCOME = "outcome"
+    DAY = "day"
+
+
+@app.command("sum")
+def sum_(
+    context: typer.Context,
+    by: Annotated[Group, typer.Option(help="One line for each of these.")] = Group.ALL,
+    since: Annotated[datetime | None, typer.Option(help="Calls started from this time on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Calls started before this time (UTC).")] = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Add up calls, tokens and money. A call without a known price counts as unpriced, never as free."""
+    totals = asyncio.run(_totals(context, by, _utc(since), _utc(until)))
+    if output is Format.JSON:
+        show_json(
+            [
+                {
+                    "group": total.group,
+                    "requests": total.requests,
+                    "attempts": total.attempts,
+                    "answered": total.answered,
+                    "unknown": total.unknown,
+                    "underWay": total.under_way,
+                    "inputTokens": total.input_tokens,
+                    "outputTokens": total.output_tokens,
+                    "costUsd": str(total.cost_usd),
+                    "unpriced": total.unpriced,
+                }
+                for total in totals
+            ]
+        )
+        return
+    headings = ("", "REQUESTS", "CALLS", "ANSWERED", "UNKNOWN", "UNDER WAY", "TOKENS IN", "OUT", "USD", "UNPRICED")
+    for line in table(headings, map(_row, totals), right=headings[1:]):
+        say(line)
+
+
+@app.command()
+def unknown(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 100,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """List calls that may be on the provider's bill without their answer here: hidden by a crash, or hanging."""
+    found = asyncio.run(_unknown(context, limit))
+    if output is Format.JSON:
+        show_json(
+            [
+                {
+                    "requestId": one.request_id,
+                    "userId": one.user_id,
+                    "state": one.state,
+                    "provider": one.attempt.provider,
+                    "model": one.attempt.model,
+                    "startedAt": one.attempt.started_at.isoformat(),
+                    "outcome": one.attempt.outcome,
+                    "attemptId": str(one.attempt.attempt_id),
+                }
+                for one in found
+            ]
+        )
+        return
+    headings = ("STARTED (UTC)", "REQUEST", "USER", "STATE", "PROVIDER", "MODEL", "OUTCOME")
+    rows = [
+        (
+            f"{one.attempt.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            one.request_id,
+            one.user_id,
+            one.state,
+            one.attempt.provider,
+            one.attempt.model,
+            one.attempt.outcome or "under way",
+        )
+        for one in found
+    ]
+    for line in table(headings, rows) if rows else ("none: the outcome of every call is known",):
+        say(line)
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    older_than_days: Annotated[float, typer.Option("--older-than-days", min=1, help="Age from which to forget.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is removed.")] = False,
+) -> None:
+    """Forget requests that ended and were published long ago, with their calls. Their history rows stay."""
+    cutoff = datetime.now(UTC) - timedelta(days=older_than_days)
+    if not yes:
+        say(f"would forget requests that ended before {cutoff:%Y-%m-%d %H:%M} UTC; --yes does it")
+        return
+    say(f"{asyncio.run(_prune(context, cutoff))} requests forgotten")
+
+
+@asynccontextmanager
+async def _reports(context: typer.Context) -> "AsyncIterator[LedgerReports]":
+    url = Invocation.of(context).settings("database").database.url.get_secret_value()
+    from fanzgpt_workers.stores.database import open_database  # noqa: PLC0415  # not for `--help`
+    from fanzgpt_workers.stores.ledger_reports import LedgerReports  # noqa: PLC0415  # as above
+
+    async with await open_database(url, size=1, deadline=60.0, application="fanzgpt-ledger") as database:
+        yield LedgerReports(database)
+
+
+async def _totals(context: typer.Context, by: Group, since: datetime | None, until: datetime | None) -> "list[Total]":
+    async with _reports(context) as reports:
+        return list(await reports.totals(by.value, since=since, until=until))
+
+
+async def _unknown(context: typer.Context, limit: int) -> "list[UnknownAttempt]":
+    async with _reports(context) as reports:
+        return list(await reports.unknown_attempts(limit=limit))
+
+
+async def _prune(context: typer.Context, cutoff: datetime) -> int:
+    async with _reports(context) as reports:
+        return await reports.prune(older_than=cutoff)
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return None if at is None else at.replace(tzinfo=at.tzinfo or UTC)
+
+
+def _row(total: "Total") -> tuple[str, ...]:
+    numbers = (total.requests, total.attempts, total.answered, total.unknown, total.under_way)
+    tokens = (total.input_tokens, total.output_tokens)
+    return (total.group, *map(str, (*numbers, *tokens)), _usd(total.cost_usd), str(total.unpriced))
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount:.6f}"

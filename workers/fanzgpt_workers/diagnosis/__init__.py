@@ -1,0 +1,1 @@
+"""What is wrong with an installation, found from outside, each thing with its mending."""
