@@ -6,7 +6,6 @@ the event's next version (`events.py`), beside which the old one stays.
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,10 +36,9 @@ class _Released(GenerateJsonSchema):
         )
 
 
-def event_specs() -> Iterator[EventSpec]:
+def event_specs() -> tuple[EventSpec, ...]:
     """The events that have a schema."""
-    yield REQUESTED_SPEC
-    yield from SPECS.values()
+    return (REQUESTED_SPEC, *SPECS.values())
 
 
 def schema_of(spec: EventSpec) -> JsonSchemaValue:
