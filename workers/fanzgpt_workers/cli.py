@@ -104,15 +104,16 @@ def _mounted(entry: EntryPoint) -> Typer:
 
 def _exit_code(error: Exception) -> int | None:
     """The exit code of an error of ours; None for a bug, which deserves its traceback."""
-    from fanzgpt_schemas.errors import ContractError  # noqa: PLC0415  # only a failure pays for the error tree
+    from fanzgpt_producers.errors import BrokerUnavailable, ProducerError  # noqa: PLC0415  # only a failure pays
+    from fanzgpt_schemas.errors import ContractError  # noqa: PLC0415  # as above
     from fanzgpt_workers.errors import ConfigurationError, FanzError, Unavailable  # noqa: PLC0415  # as above
 
     match error:
         case ConfigurationError() | ContractError():
             return MISUSED
-        case Unavailable():
+        case Unavailable() | BrokerUnavailable():
             return UNAVAILABLE
-        case FanzError():
+        case FanzError() | ProducerError():
             return FAILED
         case _:
             return None

@@ -28,7 +28,7 @@ def home(environ: Mapping[str, str]) -> Path:
 
 
 def find_embedded(environ: Mapping[str, str]) -> EmbeddedStack | None:
-    """The embedded stack, or None where there is none, or where it has gone without taking its file along.
+    """The embedded stack, or None where there is none, where it is down, or where all its servers are gone.
 
     A file that cannot be understood counts as no stack: `fanzgpt stack up` repairs it, and `fanzgpt doctor` names it.
     """
@@ -40,7 +40,7 @@ def find_embedded(environ: Mapping[str, str]) -> EmbeddedStack | None:
     if not isinstance(document, dict) or document.get("version") != FORMAT_VERSION:
         return None
     endpoints = document.get("endpoints")
-    if not isinstance(endpoints, dict) or _is_gone(document.get("pid")):
+    if not isinstance(endpoints, dict) or _all_gone(document.get("servers")):
         return None
     return EmbeddedStack(
         file=file,
@@ -50,8 +50,14 @@ def find_embedded(environ: Mapping[str, str]) -> EmbeddedStack | None:
     )
 
 
+def _all_gone(servers: object) -> bool:
+    """Whether every server is known to have ended without the stack being told, as after a restart of the machine."""
+    if not isinstance(servers, dict) or not servers:
+        return False
+    return all(isinstance(server, dict) and _is_gone(server.get("pid")) for server in servers.values())
+
+
 def _is_gone(pid: object) -> bool:
-    """Whether the process that would keep the stack is known not to exist any more."""
     if not isinstance(pid, int) or pid <= 0:
         return False
     try:

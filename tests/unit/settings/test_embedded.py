@@ -47,9 +47,15 @@ def test_a_half_written_or_missing_file_is_no_stack(tmp_path: Path) -> None:
     assert find_embedded({"FANZGPT_HOME": str(tmp_path)}) is None
 
 
-def test_a_stack_whose_process_is_gone_is_no_stack(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    document = {"version": 1, "endpoints": {"REDIS_URL": "redis://127.0.0.1:1"}, "pid": process.pid}
+def test_a_stack_that_is_down_is_no_stack(tmp_path: Path) -> None:
+    assert find_embedded(write(tmp_path, {"version": 1, "ports": {"kafka": 1}, "servers": {}})) is None
+
+
+def test_a_stack_whose_servers_are_all_gone_is_no_stack(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    servers = {"kafka": {"pid": ended.pid}, "valkey": {"pid": ended.pid}}
+    document = {"version": 1, "endpoints": {"REDIS_URL": "redis://127.0.0.1:1"}, "servers": servers}
     assert find_embedded(write(tmp_path, document)) is None
-    assert find_embedded(write(tmp_path, {**document, "pid": os.getpid()})) is not None
+    servers["valkey"] = {"pid": os.getpid()}
+    assert find_embedded(write(tmp_path, document)) is not None

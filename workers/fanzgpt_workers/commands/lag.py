@@ -56,7 +56,7 @@ def lag(
     above the committed offset, IN FLIGHT those that are not; SINCE is the age of the oldest of these.
 
     OK: nothing is late. WARN: late, but moving. STALLED: the oldest record is late and nothing moves. STOPPED: there
-    is work and no member to do it. Two looks are taken, an interval apart, when anything is late.
+    is work and no member to do it. A second look follows after the interval where only that can tell STALLED.
     """
     from fanzgpt_workers.lag import standing  # noqa: PLC0415  # not for `--help`
 
@@ -78,7 +78,7 @@ async def _look(settings: "Settings", view: View, thresholds: "Thresholds", inte
     async with _reader(settings) as reader:
         report = await reader.read(view.groups)
         judged = history.add(report)
-        if any((one.standing.seconds or 0) >= thresholds.still for one in judged):
+        if any(one.standing.owner and (one.standing.seconds or 0) >= thresholds.still for one in judged):
             await asyncio.sleep(interval)
             report = await reader.read(view.groups)
             judged = history.add(report)

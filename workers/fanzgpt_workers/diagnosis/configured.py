@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from fanzgpt_workers.diagnosis.finding import Finding, note, ok, wrong
-from fanzgpt_workers.embedded import EmbeddedStack, home
-from fanzgpt_workers.settings import Settings, check_settings, unrecognised
+from fanzgpt_workers.embedded import EmbeddedStack
+from fanzgpt_workers.settings import Settings, check_settings, ignored_stack, unrecognised
 
 _SWITCHES: Final = "FEATURE_"
 
@@ -39,11 +39,12 @@ def feature_findings(settings: Settings) -> list[Finding]:
 
 
 def _stack(environ: Mapping[str, str], stack: EmbeddedStack | None) -> Iterator[Finding]:
-    file = home(environ) / "stack.json"
-    if stack is not None:
-        yield ok("embedded stack", f"up, says {file}")
-    elif file.exists():
-        yield wrong("embedded stack", f"{file} tells of a stack that is gone or cannot be read", "`fanzgpt stack up`")
+    if stack is None:
+        return
+    if ignored := ignored_stack(environ, stack.endpoints):
+        yield note("embedded stack", f"up, and not used, because {', '.join(ignored)} is set")
+    else:
+        yield ok("embedded stack", f"up, says {stack.file}")
 
 
 def _switches(environ: Mapping[str, str]) -> Iterator[Finding]:

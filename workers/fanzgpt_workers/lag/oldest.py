@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -12,6 +12,7 @@ from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import BrokerUnavailable
 
 _FETCH_BYTES: Final = 16 * 1024
+_FETCH_MS: Final = 200
 _READ_SECONDS: Final = 5.0
 
 
@@ -35,27 +36,28 @@ class LogReader:
             raise BrokerUnavailable(f"Kafka at {self._address}: {error}") from error
         return {Partition(*tp): (starts[tp], ends[tp]) for tp in of_kafka}
 
-    async def timestamps(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """The timestamp (ms) of the first record at or after each offset.
+    async def timestamps(self, stretches: Mapping[Partition, tuple[int, int]]) -> Mapping[Partition, int]:
+        """The timestamp (ms) of the first record of each stretch of offsets, from its first to before its second.
 
-        A partition is absent when no record could be read there within 5 s: what is left is compacted away or belongs
-        to a transaction that has not ended.
+        A partition is absent when its stretch holds no record: what was there is compacted away, belongs to an aborted
+        transaction, or to one that has not ended within 5 s.
         """
         found: dict[Partition, int] = {}
-        waiting = {TopicPartition(*partition) for partition in offsets}
+        waiting = {TopicPartition(*partition): end for partition, (_, end) in stretches.items()}
         if not waiting:
             return found
         self._consumer.assign(list(waiting))
-        for partition, offset in offsets.items():
-            self._consumer.seek(TopicPartition(*partition), offset)
+        for partition, (start, _) in stretches.items():
+            self._consumer.seek(TopicPartition(*partition), start)
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 while waiting:
-                    record: Any = await self._consumer.getone(*waiting)
-                    tp = TopicPartition(record.topic, record.partition)
-                    found[Partition(*tp)] = record.timestamp
-                    waiting.discard(tp)
-                    self._consumer.pause(tp)
+                    batches = await self._consumer.getmany(*waiting, timeout_ms=_FETCH_MS)
+                    for tp, records in batches.items():
+                        found[Partition(*tp)] = records[0].timestamp
+                    for tp in [tp for tp in waiting if tp in batches or await self._passed(tp, waiting[tp])]:
+                        del waiting[tp]
+                        self._consumer.pause(tp)
         except TimeoutError:
             pass  # the absent ones are the answer
         except KafkaError as error:
@@ -63,6 +65,9 @@ class LogReader:
         finally:
             self._consumer.unsubscribe()
         return found
+
+    async def _passed(self, tp: TopicPartition, end: int) -> bool:
+        return bool(await self._consumer.position(tp) >= end)
 
 
 @asynccontextmanager

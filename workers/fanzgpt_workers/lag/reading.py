@@ -93,13 +93,14 @@ class LagReader:
     async def _aged(self, standings: Sequence[Standing], now: datetime) -> list[Standing]:
         """Several groups may stand at different offsets of one partition: one round of reading for each of these."""
         ages: dict[tuple[Partition, int], float] = {}
-        open_ = {(standing.partition, standing.position) for standing in standings if standing.records}
+        open_ = {(s.partition, s.position): s.end for s in standings if s.records}
         while open_:
-            in_this_round = dict(sorted(open_, reverse=True))
+            in_this_round = {partition: (position, end) for (partition, position), end in open_.items()}
             for partition, timestamp in (await self._log.timestamps(in_this_round)).items():
                 age = now.timestamp() - timestamp / 1000
-                ages[partition, in_this_round[partition]] = max(age, 0.0)
-            open_ -= set(in_this_round.items())
+                ages[partition, in_this_round[partition][0]] = max(age, 0.0)
+            for partition, (position, _) in in_this_round.items():
+                del open_[partition, position]
         return [
             replace(standing, seconds=ages.get((standing.partition, standing.position)))
             if standing.records

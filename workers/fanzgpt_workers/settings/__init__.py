@@ -16,6 +16,7 @@ from fanzgpt_workers.settings.groups import (
 )
 from fanzgpt_workers.settings.problems import Problem, masked, unrecognised, variables
 from fanzgpt_workers.settings.reading import SINK_NEEDS, WORKER_NEEDS, Need, check_settings, load_settings
+from fanzgpt_workers.settings.sources import ignored_stack
 
 __all__ = [
     "METRICS_PORTS",
@@ -35,6 +36,7 @@ __all__ = [
     "Settings",
     "SinkSettings",
     "check_settings",
+    "ignored_stack",
     "load_settings",
     "masked",
     "unrecognised",
