@@ -4,6 +4,7 @@ ProducerError
 ├── EventTooLarge          never: make the event smaller; nothing of the call was sent
 ├── PublishRefused         never: the broker said no, and would say it again
 ├── BrokerUnavailable      try again: the events may or may not have been written
+│   ├── RequestUnconfirmed the same for a request of the client: repeat it under the same id
 │   └── TopicMissing       the same, and somebody has to create the topic
 ├── PublisherStopped       our own side was stopped
 ├── AnswerTimeout          the request goes on; only the waiting ended
@@ -54,6 +55,18 @@ class BrokerUnavailable(ProducerError):
         self.bootstrap_servers = bootstrap_servers
         self.reason = reason
         super().__init__(f"Kafka at {bootstrap_servers}: {reason}")
+
+
+class RequestUnconfirmed(BrokerUnavailable):
+    """The request may or may not have been written. Repeat it with the same `request_id`: it is answered once."""
+
+    def __init__(self, *, bootstrap_servers: str, reason: str, request_id: str) -> None:
+        """Name the request id to repeat with, which the caller may not have chosen."""
+        self.request_id = request_id
+        super().__init__(
+            bootstrap_servers=bootstrap_servers,
+            reason=f"{reason}; the request may have been written: repeat it with request_id={request_id!r}",
+        )
 
 
 class TopicMissing(BrokerUnavailable):

@@ -115,11 +115,13 @@ class KafkaPublisher:
             await asyncio.wait({self._opening})
         if self._connection is not None:
             self._retire(self._connection)
-        if self._closing:
+        while self._closing:
             await asyncio.wait(self._closing)
 
-    async def publish(self, events: Sequence[Encoded]) -> None:
+    async def publish(self, events: Sequence[Encoded], *, deadline: float | None = None) -> None:
         """Return once every event is acknowledged by all in-sync replicas.
+
+        `deadline`, in seconds, is for this call instead of the publisher's own.
 
         Raises:
             EventTooLarge: an event is over the limit; none was sent. Or the broker's own limit for the topic is lower;
@@ -132,8 +134,9 @@ class KafkaPublisher:
         waiting: Sequence[Encoded] = events
         connection: Connection | None = None
         pause = FIRST_PAUSE_SECONDS
+        seconds = self._deadline if deadline is None else deadline
         try:
-            async with asyncio.timeout(self._deadline) as time:
+            async with asyncio.timeout(seconds) as time:
                 while waiting:
                     try:
                         connection = None
@@ -148,14 +151,14 @@ class KafkaPublisher:
             if not time.expired():
                 raise
             if connection is None:
-                raise self._unavailable(f"no connection within {self._deadline:g} s ({self._last_failure})") from None
+                raise self._unavailable(f"no connection within {seconds:g} s ({self._last_failure})") from None
             # What is stuck would be sent for ever and pile up with each repeated call: the connection goes with it.
             self._retire(connection)
             missing = next((event.topic for event in waiting if not connection.knows(event.topic)), None)
             if missing is not None:
                 raise TopicMissing(bootstrap_servers=self._address.bootstrap_servers, topic=missing) from None
             raise self._unavailable(
-                f"{len(waiting)} of {len(events)} events not acknowledged within {self._deadline:g} s"
+                f"{len(waiting)} of {len(events)} events not acknowledged within {seconds:g} s"
             ) from None
 
     async def _deliver(self, events: Sequence[Encoded], connection: Connection) -> Sequence[Encoded]:
