@@ -94,17 +94,20 @@ class PostgresLedger:
     async def finish(self, endings: Sequence[Ending]) -> Sequence[SaveVerdict]:
         """Save endings under their epochs and settle their last attempts; one statement when no owner has changed."""
         verdicts: dict[int, SaveVerdict] = {}
+        # All of the money goes with the first round, so that it is settled in the order of the arguments.
+        settlements = settlement_columns(ending.settles for ending in endings if ending.settles is not None)
         async with self._database.connection() as connection:
             for batch in rounds(endings, lambda ending: ending.request_key):
                 chosen = [ending for _, ending in batch]
                 rows = await connection.fetch(
                     self._finish,
-                    *settlement_columns([ending.settles for ending in chosen if ending.settles is not None]),
+                    *settlements,
                     [ending.request_key for ending in chosen],
                     [ending.epoch for ending in chosen],
                     [ending.state for ending in chosen],
                     [ending.outbox for ending in chosen],
                 )
+                settlements = settlement_columns(())
                 saved = {row[0] for row in rows}
                 others = [ending.request_key for ending in chosen if ending.request_key not in saved]
                 standing = (

@@ -18,6 +18,9 @@ from fanzgpt_workers.stores.storable import storable
 if TYPE_CHECKING:
     from fanzgpt_workers.stores.database import Session
 
+# A user can go between being looked up and being referred to.
+_ABOUT_ROWS: Final = frozenset({"data", "unknown-user"})
+
 
 class PostgresSinkStore(Generic[Row]):
     """Implements `ports.SinkStore` for one consumer group and one kind of row.
@@ -54,10 +57,10 @@ class PostgresSinkStore(Generic[Row]):
             try:
                 return await self._stored(connection, rows, advances)
             except (asyncpg.PostgresError, UnicodeError, OverflowError) as error:
-                if meaning(error) != "data":
+                if meaning(error) not in _ABOUT_ROWS:
                     raise
                 refused = await self._refused(connection, rows)
-                if not refused:
+                if not refused and meaning(error) == "data":
                     raise
                 raise RowsRefused(refused) from error
 
@@ -127,7 +130,7 @@ class PostgresSinkStore(Generic[Row]):
         try:
             await self._attempt(connection, rows, ())
         except (asyncpg.PostgresError, UnicodeError, OverflowError) as error:
-            if meaning(error) != "data":
+            if meaning(error) not in _ABOUT_ROWS:
                 raise
             return told(error)
         finally:

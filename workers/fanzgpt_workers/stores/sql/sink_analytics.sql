@@ -1,10 +1,11 @@
 -- Analytics rows; follows sink_gate.sql.
 -- $6 the users, each once and sorted; $7.. the rows.
-people AS MATERIALIZED (
-    SELECT id FROM users WHERE id = ANY ($6::uuid[]) ORDER BY id FOR KEY SHARE
-),
 go AS MATERIALIZED (
-    SELECT known AND as_expected AND (SELECT count(*) FROM people) = cardinality($6::uuid[]) AS yes FROM gate
+    SELECT
+        known
+        AND as_expected
+        AND (SELECT count(*) FROM users WHERE id = ANY ($6::uuid[])) = cardinality($6::uuid[]) AS yes
+    FROM gate
 ),
 moved AS (
     UPDATE ai_sink_offsets AS held

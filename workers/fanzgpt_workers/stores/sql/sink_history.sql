@@ -1,10 +1,11 @@
 -- History rows and the statistics of their users; follows sink_gate.sql.
 -- $6 the users, each once and sorted; $7.. the rows.
-people AS MATERIALIZED (
-    SELECT id FROM users WHERE id = ANY ($6::uuid[]) ORDER BY id FOR NO KEY UPDATE
-),
 go AS MATERIALIZED (
-    SELECT known AND as_expected AND (SELECT count(*) FROM people) = cardinality($6::uuid[]) AS yes FROM gate
+    SELECT
+        known
+        AND as_expected
+        AND (SELECT count(*) FROM users WHERE id = ANY ($6::uuid[])) = cardinality($6::uuid[]) AS yes
+    FROM gate
 ),
 moved AS (
     UPDATE ai_sink_offsets AS held
@@ -31,7 +32,10 @@ tally AS (
         to_char(max(created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') COLLATE "C" AS latest
     FROM fresh
     GROUP BY user_id
+    ORDER BY user_id
 ),
+-- Users are touched once a statement and in the order of their ids: locking them first and updating them afterwards
+-- meets their old versions twice, and deadlocks with others who wait for these.
 -- Others write to this column too; whatever of it is not of our shape is replaced, never an error.
 counted AS (
     UPDATE users AS person

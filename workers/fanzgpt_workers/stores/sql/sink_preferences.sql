@@ -1,10 +1,11 @@
 -- Preferences, each key to its last writer by (version, event id); follows sink_gate.sql.
 -- $6 the users, each once and sorted; $7.. the rows. A row is new if it became the last writer of any key.
-people AS MATERIALIZED (
-    SELECT id FROM users WHERE id = ANY ($6::uuid[]) ORDER BY id FOR NO KEY UPDATE
-),
 go AS MATERIALIZED (
-    SELECT known AND as_expected AND (SELECT count(*) FROM people) = cardinality($6::uuid[]) AS yes FROM gate
+    SELECT
+        known
+        AND as_expected
+        AND (SELECT count(*) FROM users WHERE id = ANY ($6::uuid[])) = cardinality($6::uuid[]) AS yes
+    FROM gate
 ),
 moved AS (
     UPDATE ai_sink_offsets AS held
@@ -23,6 +24,7 @@ latest AS (
     WHERE (SELECT yes FROM go)
     ORDER BY given.user_key, preference.key, given.version DESC, given.event_id DESC
 ),
+-- The versions' rows make writers of the same key follow one another, before any of them touches the user.
 fresh AS (
     INSERT INTO ai_preference_versions AS held (user_id, key, version, event_id, value)
     SELECT user_key, key, version, event_id, value FROM latest
@@ -36,7 +38,10 @@ changed AS (
     SET ai_preferences
         = CASE WHEN jsonb_typeof(person.ai_preferences) = 'object' THEN person.ai_preferences ELSE '{}' END
         || change.preferences
-    FROM (SELECT user_id, jsonb_object_agg(key, value) AS preferences FROM fresh GROUP BY user_id) AS change
+    -- Once a statement and in the order of their ids, as in sink_history.sql.
+    FROM (
+        SELECT user_id, jsonb_object_agg(key, value) AS preferences FROM fresh GROUP BY user_id ORDER BY user_id
+    ) AS change
     WHERE person.id = change.user_id
 )
 SELECT gate.*, go.yes AS stored, (SELECT count(DISTINCT event_id) FROM fresh) AS new FROM gate, go
