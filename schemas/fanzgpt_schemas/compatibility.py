@@ -129,22 +129,24 @@ def _items_narrowed(wide: _Document, strict: _Document, at: str) -> Iterator[Fin
 
 def _meant_otherwise(old: _Document, new: _Document, at: str) -> Iterator[Finding]:
     """Where the new schema takes an old message, but reads something else out of it."""
+    taken = new.alternatives()
     for one in old.alternatives():
-        for other in new.alternatives():
-            if not (one.fits(other) or other.fits(one)):
-                continue
-            before, after = one.schema.get("properties", {}), other.schema.get("properties", {})
-            for name in sorted(before.keys() - after.keys()):
-                yield _under(at, name), "is not read"
-            for name in sorted(before.keys() & after.keys()):
-                was, is_now = before[name].get("default", NOTHING), after[name].get("default", NOTHING)
-                if was != is_now:
-                    yield _under(at, name), f"means {is_now!r} where it is left out, not {was!r}"
-                yield from _meant_otherwise(old.at(before[name]), new.at(after[name]), _under(at, name))
-            if "items" in one.schema and "items" in other.schema:
-                yield from _meant_otherwise(
-                    old.at(one.schema["items"]), new.at(other.schema["items"]), _under(at, "[]")
-                )
+        fitting = [other for other in taken if one.fits(other) or other.fits(one)]
+        ways = [list(_parts_meant_otherwise(old.at(one.schema), new.at(other.schema), at)) for other in fitting]
+        yield from min(ways, key=len, default=[])
+
+
+def _parts_meant_otherwise(old: _Document, new: _Document, at: str) -> Iterator[Finding]:
+    before, after = old.schema.get("properties", {}), new.schema.get("properties", {})
+    for name in sorted(before.keys() - after.keys()):
+        yield _under(at, name), "is not read"
+    for name in sorted(before.keys() & after.keys()):
+        was, is_now = before[name].get("default", NOTHING), after[name].get("default", NOTHING)
+        if was != is_now:
+            yield _under(at, name), f"means {is_now!r} where it is left out, not {was!r}"
+        yield from _meant_otherwise(old.at(before[name]), new.at(after[name]), _under(at, name))
+    if "items" in old.schema and "items" in new.schema:
+        yield from _meant_otherwise(old.at(old.schema["items"]), new.at(new.schema["items"]), _under(at, "[]"))
 
 
 def _schema(given: Schema | bool | None) -> Schema:

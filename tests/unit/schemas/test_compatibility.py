@@ -4,6 +4,9 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from fanzgpt_schemas.compatibility import breaking_changes
 from fanzgpt_schemas.release import event_specs, schema_of
@@ -194,3 +197,63 @@ def test_every_field_of_every_event_is_watched(spec: Any) -> None:
             kept = place["properties"].pop(name)
             assert {found.side for found in breaking_changes(schema_of(spec), schema)} >= {READER}, name
             place["properties"][name] = kept
+
+
+bounds = st.integers(0, 2)
+leaves = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {"type": st.just("string")}, optional={"minLength": bounds, "maxLength": bounds, "pattern": st.just("^a")}
+    ),
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["integer", "number"])},
+        optional={"minimum": bounds, "maximum": bounds, "exclusiveMinimum": bounds},
+    ),
+    st.fixed_dictionaries({"type": st.sampled_from(["null", "boolean", ["string", "null"], ["integer", "boolean"]])}),
+    st.lists(st.sampled_from(["a", "bb", 0, 1, True, None, 1.5]), min_size=1, max_size=3).map(
+        lambda values: {"enum": values}
+    ),
+    st.sampled_from(["a", "", 1, True, False, None]).map(lambda value: {"const": value}),
+)
+# Both sides name the same fields: one that only the newer names is a new field, which is no break by definition.
+schemas = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda members: {"anyOf": members}),
+        st.fixed_dictionaries(
+            {"type": st.just("array"), "items": inner}, optional={"minItems": bounds, "maxItems": bounds}
+        ),
+        st.fixed_dictionaries(
+            {"type": st.just("object"), "properties": st.fixed_dictionaries({"a": inner, "b": inner})},
+            optional={
+                "required": st.lists(st.sampled_from("ab"), unique=True),
+                "additionalProperties": st.booleans() | inner,
+            },
+        ),
+    ),
+    max_leaves=4,
+)
+values = st.recursive(
+    st.sampled_from(["", "a", "bb", "aaa", 0, 1, 3, 1.5, True, False, None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300)
+@given(old=schemas, new=schemas, messages=st.lists(values, min_size=10, max_size=10))
+def test_no_message_is_refused_without_a_finding(old: dict[str, Any], new: dict[str, Any], messages: list[Any]) -> None:
+    before, after = Draft202012Validator(old), Draft202012Validator(new)
+    sides = {found.side for found in breaking_changes(old, new)}
+    for message in messages:
+        right_before, right_now = before.is_valid(message), after.is_valid(message)
+        if right_before and not right_now:
+            assert READER in sides, message
+        if right_now and not right_before:
+            assert WRITER in sides, message
+
+
+@given(schema=schemas)
+@example(schema={"anyOf": [{}, {"type": "object", "properties": {"a": {}, "b": {}}}]})
+def test_no_schema_breaks_itself(schema: dict[str, Any]) -> None:
+    assert breaking_changes(schema, deepcopy(schema)) == ()
