@@ -204,6 +204,13 @@ async def test_a_server_that_never_answers_is_given_up_at_the_deadline() -> None
             assert asyncio.get_running_loop().time() - began < 5
 
 
+@pytest.mark.parametrize("url", ["", "mysql://h/d", "postgresql://u:geheim@h:port/d", "h:5432/d"])
+async def test_an_address_that_cannot_be_read_is_a_setting(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not a database address") as caught:
+        await open_database(url)
+    assert "geheim" not in str(caught.value)
+
+
 async def test_a_wrong_database_name_is_a_setting_and_not_waited_for(ledger_url: str) -> None:
     wrong = ledger_url.replace(urlsplit(ledger_url).path, "/no_such_database")
     async with await open_database(wrong) as database:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import asyncpg
 
-from fanzgpt_workers.errors import FanzError
-from fanzgpt_workers.stores.pg_address import address_of
+from fanzgpt_workers.errors import ConfigurationError, FanzError
+from fanzgpt_workers.stores.pg_address import UNREADABLE, address_of
 from fanzgpt_workers.stores.pg_errors import translated
 
 if TYPE_CHECKING:
@@ -102,8 +102,13 @@ class Database:
 async def open_database(url: str, *, size: int = 10, deadline: float = 10.0, application: str = "fanzgpt") -> Database:
     """A Database for `url` with up to `size` connections; `deadline` is in seconds. Connects on first use.
 
-    `application` is the name under which the connections stand in pg_stat_activity.
+    `application` is the name under which the connections stand in pg_stat_activity. Raises ConfigurationError for an
+    address that cannot be read.
     """
+    if not url.startswith(("postgresql://", "postgres://")) or address_of(url) == UNREADABLE:
+        raise ConfigurationError(
+            "DATABASE_URL is not a database address; it should look like postgresql://user:password@host:5432/name"
+        )
     pool = await asyncpg.create_pool(
         url,
         min_size=0,

@@ -1,6 +1,9 @@
 """Naming a database server to people without its password."""
 
+from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
+
+UNREADABLE: Final = "an address that cannot be read"
 
 
 def address_of(database_url: str) -> str:
@@ -9,7 +12,7 @@ def address_of(database_url: str) -> str:
         parts = urlsplit(database_url)
         port = parts.port
     except ValueError:
-        return "an address that cannot be read"
+        return UNREADABLE
     query = parse_qs(parts.query)
     host = parts.hostname or query.get("host", ["localhost"])[0]
     port = port or int(query.get("port", ["5432"])[0])
