@@ -20,6 +20,7 @@ from fanzgpt_workers.lag.oldest import open_log
 from fanzgpt_workers.lag.reading import Consumed, LagReader
 from fanzgpt_workers.lag.standing import Standing
 from fanzgpt_workers.stores.database import open_database
+from fanzgpt_workers.stores.migrate import migrate
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -70,6 +71,11 @@ async def commit(bootstrap: str, group: str, topic: str, offset: int, *, partiti
         tp = TopicPartition(topic, partition)
         consumer.assign([tp])
         await consumer.commit({tp: OffsetAndMetadata(offset, "")})
+
+
+@pytest.fixture(autouse=True)
+def _migrated(database_url: str) -> None:
+    migrate(database_url)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What a command knows of its surroundings, and the settings it reads from them."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -41,6 +40,8 @@ class Invocation:
 
     def silence_libraries(self) -> None:
         """What a library would log, a command says itself, in one line; a worker opens its own logs."""
+        import logging  # noqa: PLC0415  # not for `--help`
+
         logging.getLogger().addHandler(logging.NullHandler())
 
     def _endpoints(self) -> Mapping[str, str] | None:
