@@ -3,7 +3,8 @@
 ContractError
 ├── NotJson            the value is empty or is not JSON text
 ├── NotAnEvent         the JSON is not the event that was expected: field by field
-└── UnknownType        `type` names no generation type
+│   └── UnknownType    `type` names no generation type
+└── RegistryError      topics.yaml is wrong (fanzgpt_schemas.topics)
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class NotJson(ContractError):
 
 
 class NotAnEvent(ContractError):
-    """The value is JSON, but fields are missing, of the wrong type, too long or not storable."""
+    """The value is JSON, but fields are missing, wrong, too long or not storable, or it is of another version."""
 
 
 class UnknownType(NotAnEvent):
