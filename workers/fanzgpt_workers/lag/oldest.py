@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import BrokerUnavailable
+from fanzgpt_workers.groupless import open_groupless
 
 _FETCH_BYTES: Final = 16 * 1024
 _FETCH_MS: Final = 200
@@ -73,22 +74,7 @@ class LogReader:
 @asynccontextmanager
 async def open_log(bootstrap_servers: str, *, deadline: float = 15.0) -> AsyncIterator[LogReader]:
     """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        client_id="fanzgpt-lag",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-        request_timeout_ms=int(deadline * 1000),
-    )
-    try:
-        try:
-            async with asyncio.timeout(deadline):
-                await consumer.start()
-        except (KafkaConnectionError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: is it running there?") from error
+    async with open_groupless(
+        bootstrap_servers, client_id="fanzgpt-lag", deadline=deadline, partition_fetch_bytes=_FETCH_BYTES
+    ) as consumer:
         yield LogReader(consumer, address=bootstrap_servers)
-    finally:
-        await consumer.stop()

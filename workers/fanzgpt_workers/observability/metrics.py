@@ -10,7 +10,7 @@ flight, waiting, gaps) are set when somebody scrapes: see `Metrics.before_scrape
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
@@ -28,6 +28,7 @@ _SIZE_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 LedgerStatement = Literal["claim", "start-attempts", "settle", "finish", "mark-published"]
 WaitCause = Literal["lane", "user", "partition", "process", "provider-limit", "breaker", "retry", "ledger"]
 SinkName = Literal["history", "analytics", "preferences"]
+LagStatus = Literal["OK", "WARN", "STALLED", "STOPPED"]
 RowFate = Literal["stored", "duplicate", "refused"]
 
 
@@ -39,6 +40,7 @@ class PartitionLag:
     partition: Partition
     records: int
     seconds: float
+    status: LagStatus = "OK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,14 @@ class Metrics:
         self._lag_seconds = make.gauge(
             "fanzgpt_consumer_lag_seconds", "Age of the oldest record not done.", "group", "topic", "partition"
         )
+        self._lag_status = make.gauge(
+            "fanzgpt_consumer_lag_status",
+            "What to think of it: 0 OK, 1 WARN (late), 2 STALLED (nothing moves), 3 STOPPED (no member).",
+            "group",
+            "topic",
+            "partition",
+        )
+        self._members = make.gauge("fanzgpt_consumer_group_members", "Members of the group.", "group")
 
     def generation_ended(self, generation_type: str, status: str, seconds: float) -> None:
         """A request reached its one ending. `status`: completed, failed, rejected, expired or cancelled."""
@@ -214,10 +224,18 @@ class Metrics:
         """Replace what is known of the groups' lag; partitions that are not named are gone."""
         self._lag.clear()
         self._lag_seconds.clear()
+        self._lag_status.clear()
         for lag in lags:
             labels = (lag.group, lag.partition.topic, str(lag.partition.number))
             self._lag(*labels).set(lag.records)
             self._lag_seconds(*labels).set(lag.seconds)
+            self._lag_status(*labels).set(get_args(LagStatus).index(lag.status))
+
+    def group_members(self, members: Mapping[str, int]) -> None:
+        """Replace what is known of the groups' members."""
+        self._members.clear()
+        for group, number in members.items():
+            self._members(group).set(number)
 
     def before_scrape(self, callback: Callable[[], None]) -> None:
         """Call `callback` ahead of every scrape, on the event loop; it sets states such as `engine_state`."""

@@ -1,22 +1,14 @@
 """Everything a process is told: read once, frozen, all wrong values named at once."""
 
-from fanzgpt_workers.settings.groups import (
-    METRICS_PORTS,
-    DatabaseSettings,
-    FeatureSettings,
-    GenerationSettings,
-    KafkaSettings,
-    ProcessName,
-    ProcessSettings,
-    ProviderName,
-    ProviderSettings,
-    RedisSettings,
-    Settings,
-    SinkSettings,
-)
+from fanzgpt_workers.settings.features import FeatureSettings
+from fanzgpt_workers.settings.groups import Settings
 from fanzgpt_workers.settings.problems import Problem, masked, unrecognised, variables
+from fanzgpt_workers.settings.process import METRICS_PORTS, MonitorSettings, ProcessName, ProcessSettings
+from fanzgpt_workers.settings.providers import OnUnknown, ProviderName, ProviderSettings
 from fanzgpt_workers.settings.reading import SINK_NEEDS, WORKER_NEEDS, Need, check_settings, load_settings
+from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
 from fanzgpt_workers.settings.sources import ignored_stack
+from fanzgpt_workers.settings.work import GenerationSettings, SinkSettings
 
 __all__ = [
     "METRICS_PORTS",
@@ -26,7 +18,9 @@ __all__ = [
     "FeatureSettings",
     "GenerationSettings",
     "KafkaSettings",
+    "MonitorSettings",
     "Need",
+    "OnUnknown",
     "Problem",
     "ProcessName",
     "ProcessSettings",

@@ -10,11 +10,12 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from fanzgpt_workers.settings.groups import Group, Settings
+from fanzgpt_workers.settings.group import Group
+from fanzgpt_workers.settings.groups import Settings
 
 _SECRET_WORDS: Final = ("KEY", "SECRET", "PASSWORD", "TOKEN")
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
-_OURS: Final = ("KAFKA_", "DB_", "AI_", "GENERATION_", "SINK_", "METRICS_", "LOG_", "PROVIDER_", "FEATURE_")
+_OURS: Final = ("KAFKA_", "DB_", "AI_", "GENERATION_", "SINK_", "METRICS_", "MONITOR_", "LOG_", "PROVIDER_", "FEATURE_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.errors import BrokerUnavailable
+from fanzgpt_workers.groupless import open_groupless
 from fanzgpt_workers.records import Record
 
 _FETCH_MS: Final = 500
@@ -114,24 +115,8 @@ class LogScan:
 @asynccontextmanager
 async def open_scan(bootstrap_servers: str, *, deadline: float = 15.0) -> AsyncIterator[LogScan]:
     """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        client_id="fanzgpt-scan",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        request_timeout_ms=int(deadline * 1000),
-    )
-    try:
-        try:
-            async with asyncio.timeout(deadline):
-                await consumer.start()
-        except (KafkaConnectionError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: is it running there?") from error
+    async with open_groupless(bootstrap_servers, client_id="fanzgpt-scan", deadline=deadline) as consumer:
         yield LogScan(consumer, address=bootstrap_servers)
-    finally:
-        await consumer.stop()
 
 
 def partition_of(key: str, partitions: Collection[Partition]) -> Partition | None:

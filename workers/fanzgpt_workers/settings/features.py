@@ -1,0 +1,65 @@
+"""What is switched on, and which terms are not wanted."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from fanzgpt_workers.core.admission import Switch
+from fanzgpt_workers.settings.group import Group
+
+
+def _only_true(value: object) -> object:
+    """A switch is on for `true` alone; every other text is off, so that a typing error never turns a feature on."""
+    return value == "true" if isinstance(value, str) else value
+
+
+def _terms(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(term.strip() for term in value.split(",") if term.strip())
+
+
+OnlyTrue = Annotated[bool, BeforeValidator(_only_true)]
+Terms = Annotated[tuple[str, ...], BeforeValidator(_terms)]
+
+
+class FeatureSettings(Group):
+    """What is switched on. Off unless the variable is exactly `true`."""
+
+    content_generation: OnlyTrue = Field(
+        default=False,
+        alias="FEATURE_CONTENT_GENERATION",
+        description="Posts, messages, calendars and performance analyses. The embedded stack turns it on.",
+    )
+    chat_assistance: OnlyTrue = Field(
+        default=False,
+        alias="FEATURE_CHAT_ASSISTANCE",
+        description="Chat responses and conversation starters. The embedded stack turns it on.",
+    )
+    image_analysis: OnlyTrue = Field(
+        default=False,
+        alias="FEATURE_IMAGE_ANALYSIS",
+        description="Image analysis. Off, as all of these, until somebody decides to pay for it.",
+    )
+    voice_processing: OnlyTrue = Field(
+        default=False,
+        alias="FEATURE_VOICE_PROCESSING",
+        description="Voice synthesis. Off until somebody decides to pay for it.",
+    )
+    blocked_terms: Terms = Field(
+        default=(),
+        alias="BLOCKED_TERMS",
+        description="Comma-separated terms that no request may contain, in any case of letters. None by default.",
+        examples=["first term,second term"],
+    )
+
+    @property
+    def switched_on(self) -> frozenset[Switch]:
+        """The variables of the switches that are on."""
+        switches: dict[Switch, bool] = {
+            "FEATURE_CONTENT_GENERATION": self.content_generation,
+            "FEATURE_CHAT_ASSISTANCE": self.chat_assistance,
+            "FEATURE_IMAGE_ANALYSIS": self.image_analysis,
+            "FEATURE_VOICE_PROCESSING": self.voice_processing,
+        }
+        return frozenset(switch for switch, on in switches.items() if on)
