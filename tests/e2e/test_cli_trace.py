@@ -209,6 +209,9 @@ async def test_the_ledger_is_summed_and_pruned_from_the_command_line(
     (mine,) = [one for one in json.loads(capsys.readouterr().out) if one["group"] == course.user_id]
     assert (mine["requests"], mine["attempts"], mine["inputTokens"], mine["outputTokens"]) == (1, 1, 100, 20)
     assert Decimal(mine["costUsd"]) == Decimal("0.000027")
+    assert await asyncio.to_thread(run, ["ledger", "show", course.request_id]) == 0
+    assert "call 1: openai gpt-4o-mini (first)" in capsys.readouterr().out
+    assert await asyncio.to_thread(run, ["ledger", "show", "never-asked"]) == 1
     assert await asyncio.to_thread(run, ["ledger", "unknown"]) == 0
     assert await asyncio.to_thread(run, ["ledger", "prune", "--older-than-days", "30"]) == 0
     assert "--yes does it" in capsys.readouterr().out

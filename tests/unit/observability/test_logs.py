@@ -23,10 +23,10 @@ ENVIRON = {
 @pytest.fixture(autouse=True)
 def _root_logger_as_before() -> Iterator[None]:
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    handlers, level = root.handlers[:], root.level
     yield
-    root.handlers[:], _ = before
-    root.setLevel(before[1])
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def settings(**more: str) -> Settings:

@@ -42,7 +42,8 @@ class Invocation:
         """What a library would log, a command says itself, in one line; a worker opens its own logs."""
         import logging  # noqa: PLC0415  # not for `--help`
 
-        logging.getLogger().addHandler(logging.NullHandler())
+        if not logging.getLogger().handlers:
+            logging.getLogger().addHandler(logging.NullHandler())
 
     def _endpoints(self) -> Mapping[str, str] | None:
         stack = self.embedded()

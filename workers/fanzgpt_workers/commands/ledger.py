@@ -1,6 +1,7 @@
 """`fanzgpt ledger`: requests, provider calls and what they cost."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from fanzgpt_workers.commands.invocation import Invocation
 from fanzgpt_workers.commands.output import Format, FormatOption, say, show_json, table
 
 if TYPE_CHECKING:
-    from fanzgpt_workers.stores.ledger_reports import LedgerReports, Total, UnknownAttempt
+    from fanzgpt_workers.stores.ledger_reports import LedgerReports, RequestReport, Total, UnknownAttempt
 
 app = typer.Typer(
     add_completion=False,
@@ -35,6 +36,28 @@ class Group(Enum):
     CAUSE = "cause"
     OUTCOME = "outcome"
     DAY = "day"
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    request_id: Annotated[str, typer.Argument(help="The id of the request.")],
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Show what the ledger holds of a request: its claims, its calls, its ending. `fanzgpt trace` adds the topics."""
+    found = asyncio.run(_show(context, request_id))
+    from fanzgpt_workers.commands.trace import document, tell  # noqa: PLC0415  # not for `--help`
+    from fanzgpt_workers.tracing.evidence import Evidence  # noqa: PLC0415  # as above
+    from fanzgpt_workers.tracing.timeline import timeline  # noqa: PLC0415  # as above
+
+    known = [Evidence(request_id=request_id, report=report) for report in found]
+    if output is Format.JSON:
+        show_json([document(one, timeline(one), ()) for one in known])
+    for one in known if output is Format.TEXT else ():
+        tell(one, timeline(one), ())
+    if not known:
+        sys.stderr.write(f"fanzgpt: the ledger does not know a request {request_id!r}\n")
+        raise typer.Exit(1)
 
 
 @app.command("sum")
@@ -135,6 +158,11 @@ async def _reports(context: typer.Context) -> "AsyncIterator[LedgerReports]":
 
     async with await open_database(url, size=1, deadline=60.0, application="fanzgpt-ledger") as database:
         yield LedgerReports(database)
+
+
+async def _show(context: typer.Context, request_id: str) -> "list[RequestReport]":
+    async with _reports(context) as reports:
+        return list(await reports.trace(request_id))
 
 
 async def _totals(context: typer.Context, by: Group, since: datetime | None, until: datetime | None) -> "list[Total]":

@@ -36,10 +36,10 @@ def trace(
     from fanzgpt_workers.tracing.timeline import missing, timeline  # noqa: PLC0415  # not for `--help`
 
     if output is Format.JSON:
-        show_json([_document(one, timeline(one), missing(one)) for one in found])
+        show_json([document(one, timeline(one), missing(one)) for one in found])
     else:
         for one in found:
-            _tell(one, timeline(one), missing(one))
+            tell(one, timeline(one), missing(one))
     if not found:
         sys.stderr.write(f"fanzgpt: nothing is known of a request {request_id!r} in the last {hours:g} hours\n")
         raise typer.Exit(1)
@@ -58,7 +58,8 @@ async def _look_up(settings: "Settings", request_id: str, *, since: datetime) ->
         return await Investigation(scan=scan, database=database).look_up(request_id, since=since)
 
 
-def _tell(evidence: "Evidence", moments: "Sequence[Moment]", lacking: Sequence[str]) -> None:
+def tell(evidence: "Evidence", moments: "Sequence[Moment]", lacking: Sequence[str]) -> None:
+    """One request's moments, a line each, and what is lacking."""
     report = evidence.report
     if report is None:
         say(f"{evidence.request_id}: not in the ledger")
@@ -74,7 +75,8 @@ def _tell(evidence: "Evidence", moments: "Sequence[Moment]", lacking: Sequence[s
         say(f"  {line}")
 
 
-def _document(evidence: "Evidence", moments: "Sequence[Moment]", lacking: Sequence[str]) -> Mapping[str, Json]:
+def document(evidence: "Evidence", moments: "Sequence[Moment]", lacking: Sequence[str]) -> Mapping[str, Json]:
+    """The same for programs."""
     report = evidence.report
     return {
         "requestId": evidence.request_id,
