@@ -15,7 +15,8 @@ from pydantic import JsonValue
 from fanzgpt_workers.ports import OutputSchema
 from fanzgpt_workers.prompts.timeframe import MOST_DATES
 
-_LINE_CHARACTERS: Final = 200
+# A week's calendar of such lines fits the 512 tokens at which the smallest local model is stopped.
+_LINE_CHARACTERS: Final = 120
 _LABEL_CHARACTERS: Final = 24
 
 
@@ -45,11 +46,11 @@ def open_calendar() -> OutputSchema:
 
 @lru_cache(maxsize=1)
 def analysis() -> OutputSchema:
-    """`{"summary", "insights": [...], "recommendations": [...]}`, one to five of each list."""
-    few: dict[str, JsonValue] = {"type": "array", "items": _text(), "minItems": 1, "maxItems": 5}
+    """`{"summary", "insights": [...], "recommendations": [...]}`, one to four of each list."""
+    few: dict[str, JsonValue] = {"type": "array", "items": _text(), "minItems": 1, "maxItems": 4}
     return OutputSchema(
         name="performance_analysis",
-        schema=_object(summary=_text(2 * _LINE_CHARACTERS), insights=few, recommendations=few),
+        schema=_object(summary=_text(3 * _LINE_CHARACTERS), insights=few, recommendations=few),
     )
 
 

@@ -51,7 +51,8 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
 def read(content: bytes, *, asked_model: str) -> Completion:
     """The completion in an answer; raises Malformed where it holds none.
 
-    A token count that is no count becomes "not told": the answer is paid for and is not thrown away for its receipt.
+    A message that ends its turn without a word is an answer of no text, as Anthropic documents it. A token count that
+    is no count becomes "not told": the answer is paid for and is not thrown away for its receipt.
     """
     answer = json_object(content)
     response_id = text_member(answer, "id")
@@ -60,7 +61,7 @@ def read(content: bytes, *, asked_model: str) -> Completion:
         raise Malformed("the answer has no content", response_id=response_id)
     texts = [text_member(block, "text") for block in blocks if member(block, "type") == "text"]
     finish = _FINISH.get(text_member(answer, "stop_reason") or "", "other")
-    if None in texts or (not texts and finish not in {"length", "refusal"}):
+    if None in texts or (not texts and finish == "other"):
         raise Malformed("the answer's content has no text", response_id=response_id)
     return Completion(
         text="".join(text for text in texts if text is not None),
