@@ -15,7 +15,6 @@ import orjson
 
 from fanzgpt_workers.errors import (
     Cut,
-    Malformed,
     NoSuchModel,
     OutOfCredit,
     Overloaded,
@@ -25,7 +24,6 @@ from fanzgpt_workers.errors import (
     Throttled,
     TimedOut,
     Unauthorized,
-    Unreachable,
 )
 from fanzgpt_workers.ports import Prompt
 from fanzgpt_workers.providers.exchange import Answer
@@ -110,20 +108,11 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
 def broken(error: BaseException) -> ProviderError:
     """The error that an exception of the transport means: whether the call was never sent, cut off, or too late."""
     for cause in _causes(error):
-        said = str(cause)[:_SAID_CHARACTERS] or type(cause).__name__
-        match cause:
-            case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.ClientHttpProxyError():
-                return Unreachable(f"no connection: {said}")
-            case aiohttp.InvalidURL():
-                return Unreachable(f"the base URL is no URL: {said}")
-            case aiohttp.ServerTimeoutError() | TimeoutError():
-                return TimedOut(f"the connection went silent: {said}")
-            case aiohttp.ClientResponseError():
-                return Malformed("what came back is not HTTP")
-            case aiohttp.ClientError() | OSError():
-                return Cut(f"the connection broke: {said}")
-            case _:
-                continue
+        if isinstance(cause, ProviderError):  # raised within an SDK's client, which wraps whatever it meets
+            return cause
+        for kinds, meaning, words in _BY_EXCEPTION:
+            if isinstance(cause, kinds):
+                return meaning(f"{words}: {str(cause)[:_SAID_CHARACTERS] or type(cause).__name__}")
     return Cut(f"the connection broke: {type(error).__name__}")
 
 
@@ -183,7 +172,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         chain.append(link)
         link = link.__cause__ or link.__context__
     # The transport's exceptions are wrapped once; below them stand the operating system's.
-    known = [cause for cause in chain if isinstance(cause, aiohttp.ClientError)]
+    known = [cause for cause in chain if isinstance(cause, (ProviderError, aiohttp.ClientError))]
     return iter(known or reversed(chain))
 
 

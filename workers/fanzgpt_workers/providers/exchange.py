@@ -1,9 +1,9 @@
 """One HTTP exchange, as every adapter sees it: what goes out beside the body, and what came back."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from fanzgpt_workers.errors import Malformed, TimedOut
@@ -34,8 +34,14 @@ def call_headers(call: ProviderCall) -> dict[str, str]:
     }
 
 
-async def in_time(call: ProviderCall, exchange: Awaitable[Answer]) -> Answer:
-    """Await the exchange, connecting included, for the call's time; then raise TimedOut with its connection closed."""
+async def in_time(call: ProviderCall, exchange: Coroutine[Any, Any, Answer]) -> Answer:
+    """Await the exchange, connecting included, for the call's time; then raise TimedOut with its connection closed.
+
+    Without any time left nothing is sent.
+    """
+    if call.timeout <= 0:
+        exchange.close()
+        raise TimedOut("no time was left to make the call")
     try:
         async with asyncio.timeout(call.timeout):
             return await exchange
