@@ -5,7 +5,7 @@ the SDKs too (each SDK names them in its own way, so they are found again along 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Final
@@ -15,6 +15,7 @@ import orjson
 
 from fanzgpt_workers.errors import (
     Cut,
+    Malformed,
     NoSuchModel,
     OutOfCredit,
     Overloaded,
@@ -24,6 +25,7 @@ from fanzgpt_workers.errors import (
     Throttled,
     TimedOut,
     Unauthorized,
+    Unreachable,
 )
 from fanzgpt_workers.ports import Prompt
 from fanzgpt_workers.providers.exchange import Answer
@@ -39,6 +41,18 @@ _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     503: Overloaded,
     529: Overloaded,
 }
+# The first that fits: in aiohttp a time-out is a connection error too, and each is a client error.
+_BY_EXCEPTION: Final[Sequence[tuple[tuple[type[Exception], ...], type[ProviderError], str]]] = (
+    (
+        (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError),
+        Unreachable,
+        "no connection",
+    ),
+    ((aiohttp.InvalidURL,), Unreachable, "the base URL is no URL"),
+    ((aiohttp.ServerTimeoutError, TimeoutError), TimedOut, "the connection went silent"),
+    ((aiohttp.ClientResponseError,), Malformed, "what came back is not HTTP"),
+    ((aiohttp.ClientError, OSError), Cut, "the connection broke"),
+)
 _OUT_OF_CREDIT: Final = frozenset(
     {
         "insufficient_quota",
