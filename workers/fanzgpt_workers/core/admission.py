@@ -1,6 +1,7 @@
 """Whether a request may go on to cost money."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -29,7 +30,9 @@ class Denied:
     detail: str
 
 
-def admit(*, generation_type: str, deadline: datetime | None, now: datetime, switched_on: Set[Switch]) -> Denied | None:
+def admit(
+    *, generation_type: str, deadline: datetime | None, now: datetime, switched_on: AbstractSet[Switch]
+) -> Denied | None:
     """None when the request may go on; the deadline is looked at first, since nobody waits past it."""
     if deadline is not None and now >= deadline:
         return Denied("expired", f"the deadline {deadline.isoformat()} had passed when the request was taken up")

@@ -13,12 +13,12 @@ MAYBE_BILLED: Final[frozenset[Outcome]] = frozenset({"timeout", "cut", "server-e
 class RetryPolicy:
     """How often and how long.
 
-    Attempts that the provider never bills are many, since waiting is free; attempts that may be billed are few, since
-    each is money. Waits grow as `base * 2**n`, with full jitter (Brooker, "Exponential Backoff And Jitter", 2015), and
-    are at least what the provider asked for. Seconds.
+    Attempts that the provider never bills are many, since waiting is free and the request's time bounds it; attempts
+    that may be billed are few, since each is money. Waits grow as `base * 2**n`, with full jitter (Brooker,
+    "Exponential Backoff And Jitter", 2015), and are at least what the provider asked for. Seconds.
     """
 
-    unbilled_attempts: int = 12
+    unbilled_attempts: int = 100
     billed_attempts: int = 3
     base: float = 0.5
     ceiling: float = 30.0
@@ -67,7 +67,7 @@ def decide(
     """The next step after a failure.
 
     The counts include this failure and every attempt of earlier owners, so a restart does not begin again. `jitter` is
-    uniform in [0, 1). `seconds_left` is the time to the request's deadline, None without one.
+    uniform in [0, 1). `seconds_left` is the time to the request's last moment, None without one.
     """
     if not failure.retryable:
         return GiveUp("the provider will not accept this call")

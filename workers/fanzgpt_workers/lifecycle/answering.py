@@ -1,7 +1,8 @@
 """One request, from its claim to its published ending."""
 
 import asyncio
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -28,6 +29,10 @@ from fanzgpt_workers.records import Handled
 
 FIRST_LOOK_SECONDS: Final = 0.2
 LONGEST_LOOK_SECONDS: Final = 5.0
+UNKNOWN_OUTCOME: Final = (
+    "a call for this request was under way when its worker died; it may have been billed, and the policy for such "
+    "a request is not to call again (onUnknown: fail)"
+)
 STATE_OF: Final[dict[Reason, EndState]] = {"expired": "expired", "rejected": "rejected", "cancelled": "cancelled"}
 
 
@@ -47,7 +52,7 @@ class Observer(Protocol):
 class AnswerPolicy:
     """What this worker may do: the feature switches that are on, where calls go, and what follows a lost outcome."""
 
-    switched_on: Set[str]
+    switched_on: AbstractSet[str]
     routes: Routes
     on_unknown: OnUnknown
 
@@ -143,11 +148,7 @@ class Answering:
         if denied is not None:
             return denied.reason, denied.detail
         if (event.on_unknown or self._policy.on_unknown) == "fail" and any(p.outcome == "unknown" for p in past):
-            return (
-                "unknown-outcome",
-                "a call for this request was under way when its worker died; it may have been billed, and the request "
-                "says not to call again (onUnknown: fail)",
-            )
+            return "unknown-outcome", UNKNOWN_OUTCOME
         return None
 
     async def _fail(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -25,9 +25,13 @@ SETTLE_AT_CANCEL_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPolicy:
-    """How calls are made: seconds one attempt may take, retries, turns to repair a refused output, and defaults."""
+    """How calls are made: seconds one attempt and all of them may take, retries, turns to repair a refused output.
+
+    A request's own deadline comes first; `total_seconds` is for requests without one.
+    """
 
     attempt_seconds: float
+    total_seconds: float
     retry: RetryPolicy
     repairs: int
     max_tokens: int
@@ -69,6 +73,16 @@ class _Tally:
     def of(cls, past: Sequence[PastAttempt]) -> "_Tally":
         unbilled = sum(attempt.outcome in UNBILLED for attempt in past)
         return cls(attempts=len(past), unbilled=unbilled, billed=len(past) - unbilled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """An attempt under way: when the request was taken up, when this call was sent, what is told of it so far."""
+
+    attempt_id: UUID
+    began: datetime
+    sent: datetime
+    course: Course
 
 
 class Caller:
@@ -120,24 +134,17 @@ class Caller:
             )
             if not await self._books.start(started):
                 raise Lost
-            sent = self._clock.now()
-            course = Course(
-                attempts=tally.attempts,
-                latency_ms=_ms(began, sent),
-                provider=target.provider,
-                model=target.model,
-                prompt_version=prompt.version,
-            )
+            attempt = self._attempt(attempt_id, target, prompt, tally, began)
             try:
-                completion = await self._call(request, target, prompt, attempt_id, now=sent)
+                completion = await self._call(request, target, prompt, attempt)
             except ProviderError as error:
-                unanswered = await self._after_failure(request, error, attempt_id, tally, course, sent)
+                unanswered = await self._after_failure(request, error, attempt, tally)
                 if unanswered is not None:
                     return unanswered
                 cause = "retry"
                 continue
             tally.billed += 1
-            ended, course = self._account(attempt_id, target, completion, course, began=began, sent=sent)
+            ended, course = self._account(target, completion, attempt)
             try:
                 output = self._prompts.read(request.event, completion)
             except OutputRefused as refused:
@@ -150,44 +157,48 @@ class Caller:
                 continue
             return Answered(output=output, course=course, attempt=ended)
 
-    async def _call(
-        self, request: LiveRequest, target: Target, prompt: Prompt, attempt_id: UUID, *, now: datetime
-    ) -> Completion:
-        options, left = request.event.options, self._seconds_left(request, now)
+    def _attempt(self, attempt_id: UUID, target: Target, prompt: Prompt, tally: _Tally, began: datetime) -> _Attempt:
+        sent = self._clock.now()
+        course = Course(
+            attempts=tally.attempts,
+            latency_ms=_ms(began, sent),
+            provider=target.provider,
+            model=target.model,
+            prompt_version=prompt.version,
+        )
+        return _Attempt(attempt_id=attempt_id, began=began, sent=sent, course=course)
+
+    async def _call(self, request: LiveRequest, target: Target, prompt: Prompt, attempt: _Attempt) -> Completion:
+        options = request.event.options
+        left = (self._last_moment(request, attempt.began) - attempt.sent).total_seconds()
         call = ProviderCall(
             model=target.model,
             prompt=prompt,
             max_tokens=min(options.max_tokens or self._policy.max_tokens, self._policy.max_tokens),
             temperature=self._policy.temperature if options.temperature is None else options.temperature,
-            timeout=self._policy.attempt_seconds if left is None else max(0.0, min(self._policy.attempt_seconds, left)),
+            timeout=max(0.0, min(self._policy.attempt_seconds, left)),
             request_id=request.event.request_id,
-            attempt_id=attempt_id,
+            attempt_id=attempt.attempt_id,
         )
         try:
             return await self._providers[target.provider].complete(call)
         except asyncio.CancelledError:
-            settled = self._books.settle(AttemptEnded(attempt_id=attempt_id, outcome="cancelled"))
+            settled = self._books.settle(AttemptEnded(attempt_id=attempt.attempt_id, outcome="cancelled"))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(settled), SETTLE_AT_CANCEL_SECONDS)
             raise
 
     async def _after_failure(
-        self,
-        request: LiveRequest,
-        error: ProviderError,
-        attempt_id: UUID,
-        tally: _Tally,
-        course: Course,
-        sent: datetime,
+        self, request: LiveRequest, error: ProviderError, attempt: _Attempt, tally: _Tally
     ) -> Unanswered | None:
         """Settle, then wait for the next try (None) or say why there is none."""
         now = self._clock.now()
         await self._books.settle(
             AttemptEnded(
-                attempt_id=attempt_id,
+                attempt_id=attempt.attempt_id,
                 outcome=error.outcome,
                 response_id=error.response_id,
-                latency_ms=_ms(sent, now),
+                latency_ms=_ms(attempt.sent, now),
                 detail=error.detail,
             )
         )
@@ -200,59 +211,49 @@ class Caller:
             unbilled_so_far=tally.unbilled,
             billed_so_far=tally.billed,
             jitter=self._jitter(),
-            seconds_left=self._seconds_left(request, now),
+            seconds_left=(self._last_moment(request, attempt.began) - now).total_seconds(),
             policy=self._policy.retry,
         )
+        said, course = f"{error.outcome}: {error.detail}", attempt.course
         match decision:
             case RetryIn(seconds):
                 await asyncio.sleep(seconds)
                 return None
-            case TooLate():
-                detail = f"the deadline comes before another try could begin; the last one: {error.detail}"
+            case TooLate() if request.event.deadline is not None:
+                detail = f"the deadline comes before another try could begin; the last one: {said}"
                 return Unanswered(reason="expired", detail=detail, retryable=False, course=course)
+            case TooLate():
+                detail = f"{said} (no answer within {self._policy.total_seconds:g} s)"
+                return Unanswered(reason="provider", detail=detail, retryable=True, course=course)
             case GiveUp(why):
-                detail = f"{error.outcome}: {error.detail} ({why})"
+                detail = f"{said} ({why})"
                 return Unanswered(reason="provider", detail=detail, retryable=error.retryable, course=course)
 
-    def _account(
-        self,
-        attempt_id: UUID,
-        target: Target,
-        completion: Completion,
-        course: Course,
-        *,
-        began: datetime,
-        sent: datetime,
-    ) -> tuple[AttemptEnded, Course]:
-        now = self._clock.now()
-        usage = completion.usage
-        price = (
-            None
-            if usage is None
-            else self._pricing.price(provider=target.provider, model=completion.model, usage=usage, at=sent)
-        )
+    def _account(self, target: Target, completion: Completion, attempt: _Attempt) -> tuple[AttemptEnded, Course]:
+        now, usage, price = self._clock.now(), completion.usage, None
+        if usage is not None:
+            price = self._pricing.price(provider=target.provider, model=completion.model, usage=usage, at=attempt.sent)
         ended = AttemptEnded(
-            attempt_id=attempt_id,
+            attempt_id=attempt.attempt_id,
             outcome="ok",
             response_id=completion.response_id,
             usage=usage,
             price=price,
             finish_reason=completion.finish_reason,
-            latency_ms=_ms(sent, now),
+            latency_ms=_ms(attempt.sent, now),
         )
-        told = replace(
-            course,
+        course = replace(
+            attempt.course,
             model=completion.model,
-            latency_ms=_ms(began, now),
+            latency_ms=_ms(attempt.began, now),
             usage=usage,
             price=price,
             finish_reason=completion.finish_reason,
         )
-        return ended, told
+        return ended, course
 
-    def _seconds_left(self, request: LiveRequest, now: datetime) -> float | None:
-        deadline = request.event.deadline
-        return None if deadline is None else (deadline - now).total_seconds()
+    def _last_moment(self, request: LiveRequest, began: datetime) -> datetime:
+        return request.event.deadline or began + timedelta(seconds=self._policy.total_seconds)
 
 
 def _ms(begin: datetime, end: datetime) -> int:

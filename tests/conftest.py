@@ -1,0 +1,80 @@
+"""Real servers for every test that asks: one stack per session, a database of its own per test.
+
+FANZGPT_TEST_HOME=FOLDER keeps the stack of that folder up between sessions, which spares each its start.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+
+from fanzgpt_stack.servers import StackServers
+from fanzgpt_stack.testing import running_stack
+from fanzgpt_workers.stores.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackServers]:
+    """Kafka, PostgreSQL and Valkey that are up, without the model."""
+    kept = os.environ.get("FANZGPT_TEST_HOME")
+    home = Path(kept) if kept else tmp_path_factory.mktemp("stack")
+    with running_stack(home, keep=kept is not None) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(stack: StackServers) -> str:
+    """KAFKA_BOOTSTRAP_SERVERS of the session's stack; make topics with names of your own."""
+    return stack.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+@pytest.fixture
+def database_url(stack: StackServers) -> Iterator[str]:
+    """A fresh database with a `users` table and nothing else."""
+    with database(stack.endpoints()["DATABASE_URL"], template="fanzgpt") as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_database_url(stack: StackServers, migrated_template: str) -> Iterator[str]:
+    """A fresh database with this release's schema."""
+    with database(stack.endpoints()["DATABASE_URL"], template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(stack: StackServers) -> Iterator[str]:
+    """The name of a database with this release's schema, to copy."""
+    with database(stack.endpoints()["DATABASE_URL"], template="fanzgpt") as url:
+        migrate(url)
+        yield urlsplit(url).path.lstrip("/")
+
+
+@pytest.fixture
+def redis_url(stack: StackServers) -> str:
+    """An empty Valkey."""
+    url = stack.endpoints()["REDIS_URL"]
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@contextmanager
+def database(server: str, *, template: str) -> Iterator[str]:
+    """A copy of a database for the block; `server` is the address of any other database of the same server."""
+    name = f"test_{uuid4().hex[:12]}"
+    parts = urlsplit(server)
+    maintenance = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield urlunsplit(parts._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
