@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.unit.producers.on_kafka import create_topic, read_topic, stalled
 
 from fanzgpt_producers.errors import BrokerUnavailable, EventTooLarge, PublisherStopped
 from fanzgpt_producers.memory import MemoryPublisher
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.codec import Encoded
-from tests.unit.producers.on_kafka import create_topic, read_topic, stalled
 
 AnyPublisher = KafkaPublisher | MemoryPublisher
 HEADERS = (("ce_id", b"1"), ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))

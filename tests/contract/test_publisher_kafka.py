@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.structs import TopicPartition
+from tests.unit.producers.on_kafka import create_topic, nothing_left, read_topic, silent_port, stalled
 
 from fanzgpt_producers.errors import BrokerUnavailable, EventTooLarge, PublishRefused, TopicMissing
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.codec import Encoded
-from tests.unit.producers.on_kafka import create_topic, nothing_left, read_topic, silent_port, stalled
 
 
 def event(topic: str, value: bytes, key: bytes = b"user-1") -> Encoded:

@@ -1,0 +1,1 @@
+"""The running system: generation workers, sinks, the monitor and the `fanzgpt` command."""

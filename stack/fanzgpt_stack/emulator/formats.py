@@ -4,10 +4,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-_WORDS: Final = (
-    "golden hour light studio evening velvet rehearsal coffee letter autumn mirror laughter silver city rooftop "
-    "garden thunder music candle poster dancer harbour winter comet paper orchid window signal river summer"
-).split()
+_WORDS: Final = ["golden", "hour", "light", "studio", "evening", "velvet", "rehearsal", "coffee", "letter", "autumn", "mirror", "laughter", "silver", "city", "rooftop", "garden", "thunder", "music", "candle", "poster", "dancer", "harbour", "winter", "comet", "paper", "orchid", "window", "signal", "river", "summer"]
 
 
 def formatted(name: str, random: Random) -> str | None:

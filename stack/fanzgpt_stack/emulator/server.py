@@ -13,7 +13,7 @@ import orjson
 import uvloop
 
 from fanzgpt_stack.emulator.answers import Author
-from fanzgpt_stack.emulator.bill import Bill, BillUnwritable
+from fanzgpt_stack.emulator.bill import Bill
 from fanzgpt_stack.emulator.connection import Connection
 from fanzgpt_stack.emulator.control import PREFIX, Control
 from fanzgpt_stack.emulator.http_requests import HttpRequest

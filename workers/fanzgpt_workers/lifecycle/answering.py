@@ -11,7 +11,7 @@ from uuid import UUID
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.generation import Reason
 from fanzgpt_schemas.requests import OnUnknown
-from fanzgpt_workers.core.admission import admit
+from fanzgpt_workers.core.admission import Switch, admit
 from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Superseded
@@ -52,7 +52,7 @@ class Observer(Protocol):
 class AnswerPolicy:
     """What this worker may do: the feature switches that are on, where calls go, and what follows a lost outcome."""
 
-    switched_on: AbstractSet[str]
+    switched_on: AbstractSet[Switch]
     routes: Routes
     on_unknown: OnUnknown
 

@@ -1,0 +1,105 @@
+"""The composition root: from settings to a running process, until SIGTERM."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+from uuid import uuid4
+
+import uvloop
+from structlog.typing import FilteringBoundLogger
+
+from fanzgpt_schemas.topics import bundled_topics
+from fanzgpt_workers.errors import ConfigurationError
+from fanzgpt_workers.lag.standing import Thresholds
+from fanzgpt_workers.lag.watching import LagHistory, open_lag_reader
+from fanzgpt_workers.monitor import Monitor
+from fanzgpt_workers.observability.health import health_server
+from fanzgpt_workers.observability.logs import open_logs
+from fanzgpt_workers.observability.metrics import Metrics
+from fanzgpt_workers.observability.readiness import announce_ready
+from fanzgpt_workers.settings import ProcessName, Settings
+from fanzgpt_workers.watching import GenerationWatch, SinkWatch
+
+
+class Process(Protocol):
+    """What runs until it is told to stop."""
+
+    async def run(self) -> None:
+        """Work until `stop`, then drain."""
+        ...
+
+    def stop(self) -> None:
+        """Ask it to end; idempotent."""
+        ...
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now(self) -> datetime:
+        """The present instant, UTC."""
+        return datetime.now(UTC)
+
+
+def run(name: str, settings: Settings) -> int:
+    """Run one process in the foreground; 0 after a clean drain. Raises FanzError for what a person has to mend."""
+    return uvloop.run(_run(cast("ProcessName", name), settings))
+
+
+async def _run(name: ProcessName, settings: Settings) -> int:
+    log = open_logs(settings, process=name)
+    metrics = Metrics()
+    async with (
+        health_server(metrics, settings.process, process=name) as health,
+        _open(name, settings, metrics, log) as process,
+    ):
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, process.stop)
+        announce_ready(log, metrics_port=health.port, ready_file=settings.process.ready_file)
+        await process.run()
+    log.info("stopped")
+    return 0
+
+
+def _open(
+    name: ProcessName, settings: Settings, metrics: Metrics, log: FilteringBoundLogger
+) -> AbstractAsyncContextManager[Process]:
+    """The named process, wired; each imports only what it needs."""
+    clock = SystemClock()
+    opened: Any
+    match name:
+        case "generation":
+            from fanzgpt_workers.generation import open_generation  # noqa: PLC0415  # SDKs: only where they are used
+
+            opened = open_generation(settings, clock=clock, owner=uuid4(), watch=GenerationWatch(metrics, log))
+        case "history-sink":
+            from fanzgpt_workers.history_sink import open_history_sink  # noqa: PLC0415  # as above
+
+            opened = open_history_sink(settings, clock=clock, watch=SinkWatch("history", metrics, log))
+        case "analytics-sink":
+            from fanzgpt_workers.analytics_sink import open_analytics_sink  # noqa: PLC0415  # as above
+
+            opened = open_analytics_sink(settings, clock=clock, watch=SinkWatch("analytics", metrics, log))
+        case "preferences-sink":
+            from fanzgpt_workers.preferences_sink import open_preferences_sink  # noqa: PLC0415  # as above
+
+            opened = open_preferences_sink(settings, clock=clock, watch=SinkWatch("preferences", metrics, log))
+        case "monitor":
+            opened = _open_monitor(settings, metrics, log, clock)
+        case "streams":
+            raise ConfigurationError("the streams process is not part of this release")
+    return cast("AbstractAsyncContextManager[Process]", opened)
+
+
+@asynccontextmanager
+async def _open_monitor(
+    settings: Settings, metrics: Metrics, log: FilteringBoundLogger, clock: SystemClock
+) -> AsyncIterator[Monitor]:
+    watched = settings.monitor
+    async with open_lag_reader(settings, bundled_topics(), clock=clock) as reader:
+        history = LagHistory(Thresholds(late=watched.late_seconds, still=watched.still_seconds))
+        yield Monitor(reader=reader, history=history, metrics=metrics, log=log, interval=watched.interval_seconds)

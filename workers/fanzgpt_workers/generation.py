@@ -1,0 +1,149 @@
+"""The generation worker: consumes requests, asks providers, publishes endings."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from fanzgpt_producers.publisher import KafkaPublisher
+from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
+from fanzgpt_workers.core.lanes import Caps
+from fanzgpt_workers.core.retry import RetryPolicy
+from fanzgpt_workers.core.routing import Routes
+from fanzgpt_workers.engine.book import Room
+from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
+from fanzgpt_workers.engine.loop import Engine, EngineLimits
+from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
+from fanzgpt_workers.lifecycle.books import Books
+from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
+from fanzgpt_workers.lifecycle.intake import GenerationIntake
+from fanzgpt_workers.ports import Clock
+from fanzgpt_workers.prompts.library import PromptLibrary
+from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
+from fanzgpt_workers.providers.opening import open_providers
+from fanzgpt_workers.providers.pricing import ListPricing, listed_as
+from fanzgpt_workers.publishing.dead_letters import DeadLetters
+from fanzgpt_workers.publishing.publication import Publication
+from fanzgpt_workers.settings import ProviderSettings, Settings
+from fanzgpt_workers.stores.database import open_database
+from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
+from fanzgpt_workers.watching import GenerationWatch
+
+TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
+DUPLICATE_TAKEOVER_SECONDS: Final = 600.0
+
+
+@asynccontextmanager
+async def open_generation(
+    settings: Settings, *, clock: Clock, owner: UUID, watch: GenerationWatch
+) -> AsyncIterator[Engine]:
+    """The wired engine, its consumer connected; `owner` names this run in the ledger. Raises Unavailable at start."""
+    kafka, limits, ai = settings.kafka, settings.generation, settings.providers
+    endpoints = _endpoints(ai)
+    providers = open_providers(
+        endpoints,
+        transport=ai.transport,
+        bounds=Bounds(connections=limits.max_in_flight + 64),
+        at_once=[ai.default_provider],
+    )
+    known = {e.name: listed for e in endpoints if (listed := listed_as(e)) is not None}
+    async with (
+        await open_database(
+            settings.database.url.get_secret_value(),
+            size=settings.database.pool_size,
+            deadline=settings.database.statement_timeout_seconds,
+            application="fanzgpt-generation",
+        ) as database,
+        KafkaPublisher(
+            kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id="fanzgpt-generation"
+        ) as publisher,
+    ):
+        books = Books(PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS), away=watch.database_away)
+        publication = Publication(publisher, away=watch.broker_away)
+        caller = Caller(
+            books=books,
+            providers=providers,
+            prompts=PromptLibrary(today=date.today),
+            pricing=ListPricing(listed_as=known),
+            clock=clock,
+            new_id=_random_id,
+            jitter=random.random,
+            policy=_call_policy(ai),
+        )
+        answering = Answering(
+            books=books,
+            caller=caller,
+            publication=publication,
+            clock=clock,
+            owner=owner,
+            policy=AnswerPolicy(
+                switched_on=settings.features.switched_on,
+                routes=Routes(default_provider=ai.default_provider, models=ai.reachable),
+                on_unknown=ai.on_unknown,
+            ),
+            observer=watch,
+        )
+        group = kafka.group("generation")
+        intake = GenerationIntake(
+            answering=answering,
+            publication=publication,
+            dead_letters=DeadLetters(publication, consumer=group, clock=clock),
+            clock=clock,
+            observer=watch,
+        )
+        consumer = open_consumer(
+            Membership(
+                bootstrap_servers=kafka.bootstrap_servers,
+                group_id=group,
+                client_id="fanzgpt-generation",
+                drain_seconds=limits.drain_seconds,
+                instance_id=kafka.group_instance_id,
+                session_timeout_seconds=kafka.session_timeout_seconds,
+            )
+        )
+        await start_consumer(consumer, kafka.bootstrap_servers)
+        yield Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
+        await books.close()
+        for provider in providers.values():
+            await provider.aclose()
+
+
+def _limits(settings: Settings) -> EngineLimits:
+    limits = settings.generation
+    return EngineLimits(
+        caps=Caps(in_flight=limits.max_in_flight, per_user=limits.user_max_in_flight),
+        room=Room(
+            waiting_per_partition=limits.buffer_records,
+            uncommitted_per_partition=limits.uncommitted_records,
+            waiting_bytes=limits.buffer_bytes,
+        ),
+        drain_seconds=limits.drain_seconds,
+    )
+
+
+def _call_policy(ai: ProviderSettings) -> CallPolicy:
+    return CallPolicy(
+        attempt_seconds=ai.attempt_timeout_seconds,
+        total_seconds=ai.total_timeout_seconds,
+        retry=RetryPolicy(billed_attempts=ai.max_billed_attempts),
+        repairs=ai.max_repairs,
+        max_tokens=ai.max_tokens,
+        temperature=ai.temperature,
+    )
+
+
+def _endpoints(ai: ProviderSettings) -> list[Endpoint]:
+    endpoints = []
+    if "openai" in ai.reachable:
+        key = ai.openai_api_key.get_secret_value() if ai.openai_api_key else None
+        endpoints.append(Endpoint("openai", "chat-completions", base_url=ai.openai_base_url, api_key=key))
+    if "anthropic" in ai.reachable:
+        key = ai.anthropic_api_key.get_secret_value() if ai.anthropic_api_key else None
+        endpoints.append(Endpoint("anthropic", "messages", base_url=ai.anthropic_base_url, api_key=key))
+    return endpoints
+
+
+def _random_id() -> UUID:
+    return UUID(int=random.getrandbits(128), version=4)

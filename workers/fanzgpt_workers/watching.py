@@ -1,0 +1,104 @@
+"""What the engine, the lifecycle and the sinks tell, as metrics and log lines."""
+
+from aiokafka.errors import KafkaError
+from structlog.typing import FilteringBoundLogger
+
+from fanzgpt_schemas.errors import ContractError
+from fanzgpt_workers.errors import Fenced
+from fanzgpt_workers.lifecycle.events import Course
+from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.observability.metrics import Metrics, SinkName
+from fanzgpt_workers.records import Record
+
+
+class GenerationWatch:
+    """The generation worker's eyes: every protocol that its parts report to."""
+
+    def __init__(self, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        """Report to these."""
+        self._metrics = metrics
+        self._log = log
+
+    def ended(self, request: LiveRequest, status: str, course: Course) -> None:
+        """An ending was saved by this worker."""
+        self._metrics.generation_ended(request.event.type, status, course.latency_ms / 1000)
+        if course.usage is not None and course.provider is not None and course.model is not None:
+            usd = None if course.price is None or course.price.usd is None else float(course.price.usd)
+            tokens = course.usage.input + course.usage.output
+            self._metrics.tokens_used(course.provider, course.model, tokens, usd)
+        self._log.debug("ended", request_id=request.event.request_id, status=status)
+
+    def found(self, request: LiveRequest, what: str) -> None:
+        """The ledger knew the request."""
+        self._log.info("found", request_id=request.event.request_id, what=what)
+
+    def refused(self, record: Record, error: ContractError) -> None:
+        """A record breaks the contract."""
+        self._metrics.dead_lettered(record.origin.topic, "invalid")
+        self._log.warning("dead-lettered", record=str(record.origin), reason="invalid", error=str(error))
+
+    def broke(self, record: Record, error: Exception) -> None:
+        """Our own code failed on a record."""
+        self._metrics.dead_lettered(record.origin.topic, "internal-error")
+        self._log.error("dead-lettered", record=str(record.origin), reason="internal-error", exc_info=error)
+
+    def rebalanced(self, *, assigned: int, revoked: int) -> None:
+        """Partitions came or went."""
+        self._metrics.rebalanced(assigned=assigned, revoked=revoked)
+        self._log.info("rebalanced", assigned=assigned, revoked=revoked)
+
+    def drained(self, *, left_running: int) -> None:
+        """A drain ended."""
+        self._log.info("drained", left_running=left_running)
+
+    def commit_refused(self, error: KafkaError) -> None:
+        """The group did not take a commit."""
+        self._log.warning("commit refused", error=str(error))
+
+    def database_away(self, error: Exception) -> None:
+        """The ledger waits for PostgreSQL."""
+        self._metrics.unavailable("postgres")
+        self._log.warning("waiting for PostgreSQL", error=str(error))
+
+    def broker_away(self, error: Exception) -> None:
+        """Publishing waits for Kafka."""
+        self._metrics.unavailable("kafka")
+        self._log.warning("waiting for Kafka", error=str(error))
+
+
+class SinkWatch:
+    """A sink's eyes."""
+
+    def __init__(self, name: SinkName, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        """Report to these."""
+        self._name: SinkName = name
+        self._metrics = metrics
+        self._log = log
+
+    def stored(self, *, rows: int, new: int, seconds: float) -> None:
+        """A transaction was committed."""
+        self._metrics.sink_stored(self._name, rows=rows, new=new, seconds=seconds)
+
+    def refused(self, record: Record, reason: str) -> None:
+        """A record went to the dead-letter topic."""
+        self._metrics.dead_lettered(record.origin.topic, reason)
+        self._log.warning("dead-lettered", record=str(record.origin), reason=reason)
+
+    def away(self, error: Exception) -> None:
+        """A server is away; the batch is kept."""
+        self._metrics.unavailable("postgres")
+        self._log.warning("waiting for PostgreSQL", error=str(error))
+
+    def broker_away(self, error: Exception) -> None:
+        """Publishing dead letters waits for Kafka."""
+        self._metrics.unavailable("kafka")
+        self._log.warning("waiting for Kafka", error=str(error))
+
+    def fenced(self, error: Fenced) -> None:
+        """Another member has advanced a partition of ours."""
+        self._log.warning("fenced", error=str(error))
+
+    def rebalanced(self, *, assigned: int, revoked: int) -> None:
+        """Partitions came or went."""
+        self._metrics.rebalanced(assigned=assigned, revoked=revoked)
+        self._log.info("rebalanced", assigned=assigned, revoked=revoked)
