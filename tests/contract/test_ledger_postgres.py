@@ -409,7 +409,7 @@ def one(connection: psycopg.Connection, query: str) -> bool:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the server tells nobody; polled against a deadline
+        while not condition():
             await asyncio.sleep(0.01)
 
 

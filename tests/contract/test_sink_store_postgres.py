@@ -226,5 +226,5 @@ async def until_somebody_waits_for_a_lock(url: str) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(url, autocommit=True) as admin:
         async with asyncio.timeout(10):
-            while admin.execute(query).fetchone() == (0,):  # noqa: ASYNC110 - the server tells nobody; polled
+            while admin.execute(query).fetchone() == (0,):
                 await asyncio.sleep(0.01)

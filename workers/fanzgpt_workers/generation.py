@@ -80,7 +80,10 @@ async def open_generation(
             owner=owner,
             policy=AnswerPolicy(
                 switched_on=settings.features.switched_on,
-                routes=Routes(default_provider=ai.default_provider, models=ai.reachable),
+                routes=Routes(
+                    default_provider=ai.default_provider,
+                    models={str(name): model for name, model in ai.reachable.items()},
+                ),
                 on_unknown=ai.on_unknown,
             ),
             observer=watch,
@@ -138,10 +141,10 @@ def _endpoints(ai: ProviderSettings) -> list[Endpoint]:
     endpoints = []
     if "openai" in ai.reachable:
         key = ai.openai_api_key.get_secret_value() if ai.openai_api_key else None
-        endpoints.append(Endpoint("openai", "chat-completions", base_url=ai.openai_base_url, api_key=key))
+        endpoints.append(Endpoint(name="openai", protocol="chat-completions", base_url=ai.openai_base_url, api_key=key))
     if "anthropic" in ai.reachable:
         key = ai.anthropic_api_key.get_secret_value() if ai.anthropic_api_key else None
-        endpoints.append(Endpoint("anthropic", "messages", base_url=ai.anthropic_base_url, api_key=key))
+        endpoints.append(Endpoint(name="anthropic", protocol="messages", base_url=ai.anthropic_base_url, api_key=key))
     return endpoints
 
 

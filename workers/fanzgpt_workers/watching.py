@@ -57,7 +57,7 @@ class GenerationWatch:
 
     def database_away(self, error: Exception) -> None:
         """The ledger waits for PostgreSQL."""
-        self._metrics.unavailable("postgres")
+        self._metrics.unavailable("postgresql")
         self._log.warning("waiting for PostgreSQL", error=str(error))
 
     def broker_away(self, error: Exception) -> None:
@@ -77,16 +77,17 @@ class SinkWatch:
 
     def stored(self, *, rows: int, new: int, seconds: float) -> None:
         """A transaction was committed."""
-        self._metrics.sink_stored(self._name, rows=rows, new=new, seconds=seconds)
+        self._metrics.sink_stored(self._name, stored=new, duplicates=rows - new, seconds=seconds)
 
     def refused(self, record: Record, reason: str) -> None:
         """A record went to the dead-letter topic."""
         self._metrics.dead_lettered(record.origin.topic, reason)
+        self._metrics.sink_refused(self._name)
         self._log.warning("dead-lettered", record=str(record.origin), reason=reason)
 
     def away(self, error: Exception) -> None:
         """A server is away; the batch is kept."""
-        self._metrics.unavailable("postgres")
+        self._metrics.unavailable("postgresql")
         self._log.warning("waiting for PostgreSQL", error=str(error))
 
     def broker_away(self, error: Exception) -> None:

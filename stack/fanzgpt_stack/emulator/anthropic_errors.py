@@ -28,8 +28,10 @@ _BY_KIND: Final[dict[str, tuple[int, str, str]]] = {
     "insufficient_quota": (
         400,
         "invalid_request_error",
-        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
-        "purchase credits.",
+        (
+            "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
+            "purchase credits."
+        ),
     ),
     "spend_limit": (
         400,

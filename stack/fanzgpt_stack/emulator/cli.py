@@ -20,7 +20,7 @@ def _duration(told: str | float) -> float:
 
 
 @app.command()
-def emulator(
+def emulator(  # noqa: PLR0917  # one parameter per option
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 4010,
     bill: Annotated[

@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         if len(self._replies) >= _MOST_WAITING and self._wire is not None:
             self._wire.pause_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         """Forget what was still to be sent."""
         self._wire = None
         if self._timer is not None:

@@ -4,7 +4,13 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-_WORDS: Final = ["golden", "hour", "light", "studio", "evening", "velvet", "rehearsal", "coffee", "letter", "autumn", "mirror", "laughter", "silver", "city", "rooftop", "garden", "thunder", "music", "candle", "poster", "dancer", "harbour", "winter", "comet", "paper", "orchid", "window", "signal", "river", "summer"]
+# fmt: off
+_WORDS: Final = [
+    "golden", "hour", "light", "studio", "evening", "velvet", "rehearsal", "coffee", "letter", "autumn",
+    "mirror", "laughter", "silver", "city", "rooftop", "garden", "thunder", "music", "candle", "poster",
+    "dancer", "harbour", "winter", "comet", "paper", "orchid", "window", "signal", "river", "summer",
+]
+# fmt: on
 
 
 def formatted(name: str, random: Random) -> str | None:

@@ -23,8 +23,10 @@ _BY_STATUS: Final[dict[int, tuple[str, str, str | None]]] = {
     409: ("The resource was being updated by another request. Please try again.", "conflict_error", None),
     413: ("Maximum content size limit (26214400) exceeded", _INVALID, None),
     429: (
-        "Rate limit reached for {model} on tokens per min (TPM): Limit 30000, Used 29876, Requested 620. "
-        "Please try again in 992ms.",
+        (
+            "Rate limit reached for {model} on tokens per min (TPM): Limit 30000, Used 29876, Requested 620. "
+            "Please try again in 992ms."
+        ),
         "tokens",
         "rate_limit_exceeded",
     ),

@@ -20,7 +20,25 @@ _SPARE_DEPTH: Final = 6
 _DEEPEST: Final = 48
 
 _REFUSED: Final = frozenset(
-    ["contains", "dependentRequired", "dependentSchemas", "else", "if", "maxContains", "maxProperties", "minContains", "minProperties", "not", "pattern", "patternProperties", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties", "uniqueItems"]
+    [
+        "contains",
+        "dependentRequired",
+        "dependentSchemas",
+        "else",
+        "if",
+        "maxContains",
+        "maxProperties",
+        "minContains",
+        "minProperties",
+        "not",
+        "pattern",
+        "patternProperties",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "uniqueItems",
+    ]
 )
 # Bounds that a vendor does not accept as keywords are told to the model in words: `(minItems: 3, maxItems: 3)`.
 _TOLD: Final = re.compile(r"\b(minItems|maxItems|minLength|maxLength|minimum|maximum): (-?\d+)\b")
