@@ -37,7 +37,6 @@ check: install ## format, lint, types, import direction, module size
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file pyproject.toml tests/typing
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: format

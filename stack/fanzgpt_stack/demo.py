@@ -1,0 +1,145 @@
+"""`fanzgpt demo`: six real requests through the real path, and the rows they become.
+
+Exit codes: 0 every answer has its history row, its statistics and its analytics row; 1 one is missing.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import uuid4
+
+import typer
+
+from fanzgpt_stack.cli import Home, home_of, tell
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from fanzgpt_schemas.generation import GenerationCompleted
+    from fanzgpt_schemas.requests import GenerationType
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+PROCESSES: Final = ("generation", "history-sink", "analytics-sink", "preferences-sink")
+REQUESTS: Final[dict["GenerationType", dict[str, object]]] = {
+    "social-post": {"topic": "morning workout", "platform": "instagram"},
+    "personalized-message": {"recipientId": "fan-1", "context": "a first tip", "relationship": "subscriber"},
+    "chat-response": {"message": "How was your day?"},
+    "conversation-starters": {"count": 3},
+    "content-calendar": {"timeframe": "3 days", "preferences": {"tone": "warm"}},
+    "performance-analysis": {"timeframe": "last week"},
+}
+ANSWER_SECONDS: Final = 120.0
+ROWS_SECONDS: Final = 30.0
+
+
+@app.command()
+def demo(
+    home: Home = None, stay: Annotated[bool, typer.Option("--stay", help="Keep everything up until Ctrl-C.")] = False
+) -> None:
+    """Start everything, ask once for each text type, show answers and rows, and stop again."""
+    from fanzgpt_stack.servers import StackServers  # noqa: PLC0415  # heavy: only when the demonstration runs
+
+    servers = StackServers(home_of(home), tell=tell)
+    complete = False
+    try:
+        environ = {**os.environ, **servers.up(), "METRICS_PORT": "0", "AI_MAX_TOKENS": "300"}
+        _run("db", "migrate", environ=environ)
+        _run("topics", "apply", environ=environ)
+        with TemporaryDirectory() as folder, ExitStack() as running:
+            for name in PROCESSES:
+                running.enter_context(_process(name, environ, Path(folder), servers.home / "logs"))
+                tell(name, "ready")
+            complete = asyncio.run(_ask(environ))
+            if stay:
+                typer.echo("everything is up; Ctrl-C stops it")
+                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    except KeyboardInterrupt:
+        typer.echo("stopping", err=True)
+    finally:
+        servers.down()
+    if not complete:
+        raise typer.Exit(1)
+
+
+async def _ask(environ: Mapping[str, str]) -> bool:
+    import asyncpg  # noqa: PLC0415  # as above
+
+    from fanzgpt_producers.client import GenerationClient  # noqa: PLC0415  # as above
+
+    user, complete = str(uuid4()), True
+    connection = await asyncpg.connect(environ["DATABASE_URL"])
+    try:
+        async with GenerationClient(bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"]) as client:
+            for kind, given in REQUESTS.items():
+                began = monotonic()
+                handle = await client.request(kind, user_id=user, input=given)
+                answer = await handle.result(timeout=ANSWER_SECONDS)
+                complete &= await _show(connection, answer, monotonic() - began)
+        stats = await connection.fetchval("SELECT ai_usage_stats FROM users WHERE id = $1::text::uuid", user)
+        typer.echo(f"\nusers.ai_usage_stats of {user}: {stats}")
+        return complete and json.loads(stats or "{}").get("total_generations") == len(REQUESTS)
+    finally:
+        await connection.close()
+
+
+async def _show(connection: "asyncpg.Connection", answer: "GenerationCompleted", seconds: float) -> bool:
+    """Print an answer with its rows; whether both rows came."""
+    typer.echo(f"\n{answer.type}  ({seconds:.1f} s, {answer.metadata.provider}/{answer.metadata.model})")
+    typer.echo(f"  {json.dumps(answer.output, ensure_ascii=False)[:600]}")
+    until, history, analytics = monotonic() + ROWS_SECONDS, None, None
+    while monotonic() < until and not (history and analytics):
+        history = await connection.fetchval(
+            "SELECT id::text FROM ai_generation_history WHERE metadata->>'requestId' = $1", answer.request_id
+        )
+        analytics = await connection.fetchval(
+            "SELECT id::text FROM ai_analytics WHERE event_data->>'requestId' = $1", answer.request_id
+        )
+        await asyncio.sleep(0.05)
+    typer.echo(f"  ai_generation_history {history or 'MISSING'}   ai_analytics {analytics or 'MISSING'}")
+    return history is not None and analytics is not None
+
+
+def _command() -> str:
+    return str(Path(sys.executable).with_name("fanzgpt"))
+
+
+def _run(*words: str, environ: Mapping[str, str]) -> None:
+    subprocess.run([_command(), *words], env=environ, check=True, stdout=sys.stderr)  # noqa: S603  # our own command
+
+
+@contextmanager
+def _process(name: str, environ: Mapping[str, str], folder: Path, logs: Path) -> Iterator[None]:
+    """One worker that is ready; drained when the block ends."""
+    ready = folder / f"{name}.json"
+    with (logs / f"{name}.log").open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            [_command(), "worker", name],
+            env={**environ, "READY_FILE": str(ready)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        until = monotonic() + 60
+        while not ready.exists():
+            if process.poll() is not None or monotonic() > until:
+                typer.echo(f"{name} did not start; its log: {logs / f'{name}.log'}", err=True)
+                raise typer.Exit(1)
+            sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
