@@ -105,9 +105,12 @@ async def test_an_event_over_the_limit_is_refused_before_any_of_its_call_is_sent
 
 
 async def test_nothing_to_publish_is_published_at_once(stage: Stage) -> None:
+    event = stage.event(b"something")
     async with stage.publisher() as publisher:
         await publisher.publish(())
-    assert await stage.written() == []
+        await publisher.publish([event])
+        await publisher.publish(())
+    assert await stage.written() == [event]
 
 
 async def test_a_broker_that_does_not_answer_is_named_when_the_deadline_has_passed(stage: Stage) -> None:
