@@ -19,7 +19,8 @@ from uuid import uuid4
 
 import typer
 
-from fanzgpt_stack.cli import Home, home_of, tell
+from fanzgpt_stack.cli import Home, home_of
+from fanzgpt_stack.progress import tell
 
 if TYPE_CHECKING:
     import asyncpg

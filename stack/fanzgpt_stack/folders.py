@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from fanzgpt_stack.errors import StackError
+
 MADE: Final = ".made"
 """Written last into a data folder. A folder without it is half-written."""
 
@@ -44,9 +46,19 @@ def remove(folder: Path) -> None:
 
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
-    """Hold a file's lock for the block; waits for whoever holds it. The kernel frees it with its process."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a", encoding="utf-8") as file:
+    """Hold a file's lock for the block; waits for whoever holds it. The kernel frees it with its process.
+
+    Raises StackError if the file cannot be written.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a", encoding="utf-8")
+    except OSError as error:
+        raise StackError(
+            f"{lock.parent} cannot be written ({error.strerror}): make it yours, or choose another folder with --home, "
+            "FANZGPT_HOME or FANZGPT_CACHE"
+        ) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -63,7 +63,7 @@ class Layout:
         brokers = (self._broker(node, listeners) for node in self._nodes)
         postgres = Postgres(folder=self.home / "postgres", port=ports["postgres"])
         valkey = Valkey(folder=self.home / "valkey", port=ports["valkey"])
-        model = (LocalModel(folder=self.home / MODEL, port=ports[MODEL]),) if self.with_model else ()
+        model = (LocalModel(port=ports[MODEL]),) if self.with_model else ()
         return (*brokers, postgres, valkey, *model)
 
     def _broker(self, node: int, listeners: Mapping[int, Listener]) -> Broker:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from fanzgpt_stack.errors import MissingPart
-from fanzgpt_stack.folders import make_once
 from fanzgpt_stack.loopback import HOST
 from fanzgpt_stack.server import Launch, digest
 from fanzgpt_stack.wheels import folder_of
@@ -31,9 +30,8 @@ _ANSWER_TOKENS: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
-    """The model's server; `folder` holds nothing that lasts."""
+    """The model's server; it keeps nothing."""
 
-    folder: Path
     port: int
     name: str = "model"
     title: str = "SmolLM2 135M"
@@ -45,7 +43,6 @@ class LocalModel:
 
     def prepare(self) -> Launch:
         """See that the weights are there."""
-        make_once(self.folder, lambda _: None, note=self.title)
         weights()
         return Launch(argv=(sys.executable, "-m", "fanzgpt_stack.local_model", "--port", str(self.port)))
 

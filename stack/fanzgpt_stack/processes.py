@@ -8,17 +8,22 @@ is found whose record was lost.
 import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from fanzgpt_stack.errors import StackError
+
 MARKER: Final = "FANZGPT_STACK_SERVER"
 
 # What a server may know of our environment: not the keys that a person may have exported.
 _INHERITED: Final = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
 _LOG_LIMIT_BYTES: Final = 8 * 1024 * 1024
+_CLOCK_TICK: Final = 0.02
+"""The kernel tells a start time in hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +37,22 @@ class Identity:
         """The process, if it still runs; None if it ended, or if its pid now belongs to another."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(_started(process) - self.started) < 0.05 and process.status() != psutil.STATUS_ZOMBIE
+            if abs(_started(process) - self.started) > _CLOCK_TICK:
+                return None
+            return None if _is_buried(process) else process
         except psutil.NoSuchProcess:
             return None
-        return process if same else None
+
+    def listens_on(self, port: int) -> bool:
+        """Whether it is this process, and no stranger, that takes connections on the port."""
+        process = self.find()
+        if process is None:
+            return False
+        try:
+            connections = process.net_connections(kind="tcp")
+        except psutil.Error:
+            return False
+        return any(one.laddr.port == port for one in connections if one.status == psutil.CONN_LISTEN)
 
 
 def spawn(argv: Sequence[str], *, marker: str, log: Path, environ: Mapping[str, str] | None = None) -> Identity:
@@ -67,7 +84,8 @@ def spawn(argv: Sequence[str], *, marker: str, log: Path, environ: Mapping[str, 
 def stop(processes: Mapping[psutil.Process, signal.Signals], *, grace: float) -> list[psutil.Process]:
     """Ask every process to end by its signal, and kill those still there after `grace` seconds.
 
-    Returns the ones that had to be killed. None of them, nor any child of theirs, runs afterwards.
+    Returns the ones that had to be killed. None of them, nor any child of theirs, runs afterwards. Raises StackError
+    for a process that we may not stop.
     """
     children = [child for process in processes for child in _children(process)]
     for process, asking in processes.items():
@@ -89,7 +107,7 @@ def marked(prefix: str) -> Iterator[tuple[str, psutil.Process]]:
     for process in psutil.process_iter():
         try:
             marker = process.environ().get(MARKER, "")
-            if marker.startswith(prefix) and process.status() != psutil.STATUS_ZOMBIE:
+            if marker.startswith(prefix) and not _is_buried(process):
                 found[process.pid] = (marker, process, process.ppid())
         except (psutil.Error, OSError):
             # Another user's, or gone meanwhile: not one that we could have started.
@@ -99,13 +117,17 @@ def marked(prefix: str) -> Iterator[tuple[str, psutil.Process]]:
             yield marker, process
 
 
-def identify(process: psutil.Process) -> Identity:
-    """The identity of a running process. Raises psutil.NoSuchProcess if it has ended."""
-    return Identity(pid=process.pid, started=_started(process))
-
-
 def _started(process: psutil.Process) -> float:
     return round(process.create_time() - psutil.boot_time(), 2)
+
+
+def _is_buried(process: psutil.Process) -> bool:
+    """Whether it has ended and only its entry is left; where that entry waits for us, it is taken away."""
+    if process.status() != psutil.STATUS_ZOMBIE:
+        return False
+    with suppress(psutil.TimeoutExpired):
+        process.wait(timeout=0)
+    return True
 
 
 def _children(process: psutil.Process) -> Iterable[psutil.Process]:
@@ -120,3 +142,7 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
+    except psutil.AccessDenied as denied:
+        raise StackError(
+            f"process {process.pid} belongs to {process.username()}: only they, or root, can stop this stack"
+        ) from denied

@@ -64,7 +64,8 @@ class StackServers:
 
         `tell` hears about progress, from several threads; `random` chooses ports.
         """
-        self.home = home.absolute()
+        # One spelling for one folder: it is in the marker of every process.
+        self.home = home.resolve()
         self._brokers = brokers
         self._with_model = with_model
         self._tell = tell
@@ -133,9 +134,17 @@ class StackServers:
         return stopped
 
     def status(self) -> tuple[ServerStatus, ...]:
-        """How every server of the stack is, asked one by one; empty where no stack was ever started."""
+        """How every server of the stack is, asked one by one; empty where no stack was ever started.
+
+        A model that the stack is up without is not part of it.
+        """
         file = StackFile.read(self.home)
-        return tuple(_status(server, file.servers.get(server.name)) for server in self._servers(file))
+        without_model = file.endpoints is not None and MODEL not in file.servers
+        return tuple(
+            _status(server, file.servers.get(server.name))
+            for server in self._servers(file)
+            if not (without_model and server.name == MODEL)
+        )
 
     def endpoints(self) -> Mapping[str, str]:
         """The variables that lead to the stack. Raises NotUp while it is not up."""
@@ -208,7 +217,7 @@ class StackServers:
         return tuple(running)
 
     def _wipe(self) -> None:
-        for name in ("kafka-1", "kafka-2", "kafka-3", "postgres", "valkey", MODEL, "logs"):
+        for name in ("kafka-1", "kafka-2", "kafka-3", "postgres", "valkey", "logs"):
             folders.remove(self.home / name)
         (self.home / NAME).unlink(missing_ok=True)
 

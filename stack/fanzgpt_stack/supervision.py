@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
@@ -59,6 +59,12 @@ class Supervision:
         given_up = Event()
         with ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="stack") as pool:
             starting = [pool.submit(self._start, server, given_up) for server in servers]
+            try:
+                wait(starting)
+            except BaseException:
+                # Ctrl-C: what runs is written down, and no thread waits for it any longer.
+                given_up.set()
+                raise
         # A thread that only saw the others fail has no error of its own.
         for failure in filter(None, (one.exception() for one in starting)):
             raise failure
@@ -95,7 +101,7 @@ class Supervision:
         """Whether the server answers; False only if another one failed meanwhile."""
         deadline = time.monotonic() + READY_SECONDS
         while not given_up.is_set():
-            if server.is_ready():
+            if server.is_ready() and identity.listens_on(server.port):
                 return True
             if identity.find() is None:
                 raise StartFailed(

@@ -3,7 +3,6 @@
 A cluster has one node, or three; with three, everything is kept three times and a write needs two of them.
 """
 
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Final
 
 from fanzgpt_stack.errors import StackError
 from fanzgpt_stack.folders import make_once
-from fanzgpt_stack.kafka.distribution import VERSION, Distribution, obtain
+from fanzgpt_stack.kafka.distribution import VERSION, Distribution, keep_class_archive, obtain
 from fanzgpt_stack.kafka.metadata import known_brokers
 from fanzgpt_stack.loopback import HOST
 from fanzgpt_stack.server import Launch, digest
@@ -96,17 +95,15 @@ class Broker:
 
     def tidy(self) -> None:
         """Keep the classes it had loaded, for every later start of this user's brokers."""
-        if self._own_archive.is_file():
-            kafka = obtain(self.environ, tell=self.tell)
-            shutil.move(self._own_archive, kafka.class_archive)
+        for archive in self._own_archives():
+            keep_class_archive(archive, self.environ)
 
     @property
     def _settings(self) -> Path:
         return self.folder / "server.properties"
 
-    @property
-    def _own_archive(self) -> Path:
-        return self.folder / "classes.jsa"
+    def _own_archives(self) -> list[Path]:
+        return list(self.folder.glob("*.jsa"))
 
     def _class_archive(self, kafka: Distribution) -> tuple[str, ...]:
         if kafka.class_archive.is_file():
@@ -116,9 +113,10 @@ class Broker:
                 "-Xlog:cds=off",
                 "-Xlog:cds+dynamic=off",
             )
-        self._own_archive.unlink(missing_ok=True)
+        for broken_off in self._own_archives():
+            broken_off.unlink()
         # Written when the process ends. One node is enough.
-        return (f"-XX:ArchiveClassesAtExit={self._own_archive}",) if self.node == 1 else ()
+        return (f"-XX:ArchiveClassesAtExit={self.folder / kafka.class_archive.name}",) if self.node == 1 else ()
 
     def _format(self, folder: Path, kafka: Distribution) -> None:
         self._write_properties()

@@ -40,7 +40,7 @@ class Distribution:
     @property
     def class_archive(self) -> Path:
         """Where the classes that a broker loads are kept ready for this Java; starts then take half the time."""
-        return self.jars.with_name(f"{self.jars.name}-java-{self.java.version}.jsa")
+        return self.jars / f"java-{self.java.version}.jsa"
 
 
 def obtain(environ: Mapping[str, str], *, tell: Callable[[str], None]) -> Distribution:
@@ -49,13 +49,26 @@ def obtain(environ: Mapping[str, str], *, tell: Callable[[str], None]) -> Distri
     Raises MissingPart if Java or Maven is missing, or if Maven cannot fetch.
     """
     java = find_java(environ)
-    jars = cache(environ) / f"kafka-{VERSION}"
+    jars = _jars(environ)
     if not jars.is_dir():
-        with held(jars.with_suffix(".lock")):
+        with held(jars.with_name(f"{jars.name}.lock")):
             if not jars.is_dir():
                 tell(f"fetching Apache Kafka {VERSION} into {jars} (44 MB, once)")
                 _fetch(jars, java=java, environ=environ)
     return Distribution(jars=jars, java=java)
+
+
+def keep_class_archive(written: Path, environ: Mapping[str, str]) -> None:
+    """Move an archive that a broker wrote when it ended to where `obtain` will find it, if the jars are still there."""
+    jars = _jars(environ)
+    if jars.is_dir():
+        draft = jars / f"{written.name}.{os.getpid()}"
+        shutil.move(written, draft)
+        draft.replace(jars / written.name)
+
+
+def _jars(environ: Mapping[str, str]) -> Path:
+    return cache(environ) / f"kafka-{VERSION}"
 
 
 def _fetch(jars: Path, *, java: Java, environ: Mapping[str, str]) -> None:
@@ -63,7 +76,10 @@ def _fetch(jars: Path, *, java: Java, environ: Mapping[str, str]) -> None:
     if maven is None:
         raise MissingPart(
             f"Apache Kafka {VERSION} is fetched with Maven, once, and `mvn` is not on PATH. Install it:\n  "
-            + next((how for tool, how in _INSTALL_MAVEN.items() if shutil.which(tool)), "https://maven.apache.org")
+            + next(
+                (how for tool, how in _INSTALL_MAVEN.items() if shutil.which(tool)),
+                "Apache Maven, with your system's packages",
+            )
         )
     with tempfile.TemporaryDirectory(dir=jars.parent, prefix=f"{jars.name}.") as parts:
         pom = Path(parts) / "pom.xml"
