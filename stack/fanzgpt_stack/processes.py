@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 import psutil
@@ -22,6 +23,7 @@ MARKER: Final = "FANZGPT_STACK_SERVER"
 # What a server may know of our environment: not the keys that a person may have exported.
 _INHERITED: Final = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
 _LOG_LIMIT_BYTES: Final = 8 * 1024 * 1024
+_BURIAL_SECONDS: Final = 5.0
 _CLOCK_TICK: Final = 0.02
 """The kernel tells a start time in hundredths of a second."""
 
@@ -94,7 +96,7 @@ def stop(processes: Mapping[psutil.Process, signal.Signals], *, grace: float) ->
     for process in stubborn:
         _signal(process, signal.SIGKILL)
     # A server's own children end with it; those of one that was killed may need telling.
-    _, orphans = psutil.wait_procs(children, timeout=2.0)
+    _, orphans = psutil.wait_procs(children, timeout=1.0)
     for orphan in orphans:
         _signal(orphan, signal.SIGKILL)
     psutil.wait_procs([*stubborn, *orphans], timeout=5.0)
@@ -125,6 +127,10 @@ def _is_buried(process: psutil.Process) -> bool:
     """Whether it has ended and only its entry is left; where that entry waits for us, it is taken away."""
     if process.status() != psutil.STATUS_ZOMBIE:
         return False
+    # The first thread of many may be dead while others still hold its ports.
+    until = monotonic() + _BURIAL_SECONDS
+    while process.num_threads() > 1 and monotonic() < until:
+        sleep(0.01)
     with suppress(psutil.TimeoutExpired):
         process.wait(timeout=0)
     return True

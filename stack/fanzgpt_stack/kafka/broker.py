@@ -166,6 +166,9 @@ class Broker:
             # A laptop's groups are few and their members are tested by killing them.
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
+            # After this long instead of 9 s, a killed broker may come back and its partitions get another leader.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
             "num.network.threads": 2,
             "num.io.threads": 4,
             "background.threads": 2,

@@ -25,7 +25,10 @@ def known_brokers(host: str, port: int, *, timeout: float) -> frozenset[int]:
         if not 0 < size < _MAX_ANSWER_BYTES:
             raise ConnectionError(f"{host}:{port} does not speak Kafka's protocol")
         answer = _exactly(connection, size)
-    return frozenset(_broker_ids(answer))
+    try:
+        return frozenset(_broker_ids(answer))
+    except struct.error as error:
+        raise ConnectionError(f"{host}:{port} does not speak Kafka's protocol") from error
 
 
 def _broker_ids(answer: bytes) -> list[int]:
