@@ -34,8 +34,10 @@ def home(tmp_path: Path) -> Iterator[Path]:
     """A folder whose marked processes are gone afterwards."""
     yield tmp_path
     for _, process in marked(str(tmp_path)):
-        process.kill()
-        process.wait(5)
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=5)
 
 
 def start(argv: tuple[str, ...], home: Path, *, says: str) -> Identity:
