@@ -25,7 +25,7 @@ _SLOTS: Final = 4
 _CONTEXT_TOKENS: Final = 2048
 """Per slot, prompt and answer together."""
 _ANSWER_TOKENS: Final = 512
-"""The longest answer, whatever is asked for: so small a model, left alone, does not find an end."""
+"""The longest answer where none is asked for, and what workers ask for: so small a model seldom finds an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,7 @@ class LocalModel:
         """The providers' own variables; any key will do."""
         return {
             "AI_DEFAULT_PROVIDER": "openai",
+            "AI_MAX_TOKENS": str(_ANSWER_TOKENS),
             "OPENAI_BASE_URL": f"http://{HOST}:{self.port}/v1",
             "OPENAI_API_KEY": "local",
             "OPENAI_MODEL": MODEL,

@@ -119,6 +119,14 @@ def test_the_only_real_key_chooses_the_provider_on_the_embedded_stack() -> None:
     assert load_settings(chosen, embedded=EMBEDDED).providers.default_provider == "openai"
 
 
+def test_a_real_model_is_not_held_to_what_the_embedded_one_can_do() -> None:
+    embedded = {**EMBEDDED, "AI_MAX_TOKENS": "512"}
+    assert load_settings({}, embedded=embedded).providers.max_tokens == 512
+    assert load_settings({"OPENAI_API_KEY": "sk-real"}, embedded=embedded).providers.max_tokens == 4000
+    chosen = {"OPENAI_API_KEY": "sk-real", "AI_MAX_TOKENS": "900"}
+    assert load_settings(chosen, embedded=embedded).providers.max_tokens == 900
+
+
 def test_what_is_not_needed_may_be_missing() -> None:
     assert load_settings({}, needs=()).database.url.get_secret_value() == ""
     assert load_settings({"KAFKA_BOOTSTRAP_SERVERS": "a:1"}, needs={"kafka"}).kafka.bootstrap_servers == "a:1"

@@ -6,6 +6,7 @@ from typing import Final
 SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
 _OPENAI: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 _ANTHROPIC: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL")
+_LOCAL_MODELS_OWN: Final = ("AI_MAX_TOKENS",)
 
 
 def merge(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> dict[str, str]:
@@ -13,7 +14,7 @@ def merge(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> dic
 
     An empty variable counts as not set. What belongs together is taken from one source: the three servers, so that no
     worker carries requests between a laptop's broker and another database; and each provider's key, address and
-    model, so that no key is sent to another's address.
+    model, so that no key is sent to another's address, nor a real model held to what the local one can do.
     """
     given = {name: value for name, value in environ.items() if value.strip()}
     if not embedded or any(name in given for name in SERVERS):
@@ -21,7 +22,7 @@ def merge(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> dic
     merged = {**embedded, **given}
     for provider in (_OPENAI, _ANTHROPIC):
         if any(name in given for name in provider[:2]):
-            for name in provider:
+            for name in (*provider, *_LOCAL_MODELS_OWN):
                 if name not in given:
                     merged.pop(name, None)
     only_anthropic = "ANTHROPIC_API_KEY" in given and "OPENAI_API_KEY" not in given
