@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +39,8 @@ REQUESTS: Final[dict["GenerationType", dict[str, object]]] = {
     "content-calendar": {"timeframe": "3 days", "preferences": {"tone": "warm"}},
     "performance-analysis": {"timeframe": "last week"},
 }
+SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
+READY_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 120.0
 ROWS_SECONDS: Final = 30.0
 
@@ -53,14 +55,18 @@ def demo(
     servers = StackServers(home_of(home), tell=tell)
     complete = False
     try:
-        environ = {**os.environ, **servers.up(), "METRICS_PORT": "0", "AI_MAX_TOKENS": "300"}
+        endpoints = servers.up()
+        # The processes find the stack as they always do, and a provider's key of the reader's own comes first.
+        own = {name: value for name, value in os.environ.items() if name not in SERVERS}
+        environ = {**own, "FANZGPT_HOME": str(servers.home), "METRICS_PORT": "0"}
         _run("db", "migrate", environ=environ)
         _run("topics", "apply", environ=environ)
         with TemporaryDirectory() as folder, ExitStack() as running:
-            for name in PROCESSES:
-                running.enter_context(_process(name, environ, Path(folder), servers.home / "logs"))
-                tell(name, "ready")
-            complete = asyncio.run(_ask(environ))
+            logs = servers.home / "logs"
+            starting = [running.enter_context(_process(name, environ, Path(folder), logs)) for name in PROCESSES]
+            for ready in starting:
+                ready()
+            complete = asyncio.run(_ask(endpoints))
             if stay:
                 typer.echo("everything is up; Ctrl-C stops it")
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
@@ -119,10 +125,10 @@ def _run(*words: str, environ: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _process(name: str, environ: Mapping[str, str], folder: Path, logs: Path) -> Iterator[None]:
-    """One worker that is ready; drained when the block ends."""
-    ready = folder / f"{name}.json"
-    with (logs / f"{name}.log").open("ab") as output:
+def _process(name: str, environ: Mapping[str, str], folder: Path, logs: Path) -> Iterator[Callable[[], None]]:
+    """One worker, starting; drained when the block ends. What is given waits until the worker is ready."""
+    log, ready = logs / f"{name}.log", folder / f"{name}.json"
+    with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own command
             [_command(), "worker", name],
             env={**environ, "READY_FILE": str(ready)},
@@ -130,17 +136,21 @@ def _process(name: str, environ: Mapping[str, str], folder: Path, logs: Path) ->
             stderr=output,
             start_new_session=True,
         )
-    try:
-        until = monotonic() + 60
+
+    def wait() -> None:
+        until = monotonic() + READY_SECONDS
         while not ready.exists():
             if process.poll() is not None or monotonic() > until:
-                typer.echo(f"{name} did not start; its log: {logs / f'{name}.log'}", err=True)
+                typer.echo(f"{name} did not start; its log: {log}", err=True)
                 raise typer.Exit(1)
-            sleep(0.05)
-        yield
+            sleep(0.02)
+        tell(name, "ready")
+
+    try:
+        yield wait
     finally:
         process.terminate()
         try:
-            process.wait(60)
+            process.wait(READY_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
