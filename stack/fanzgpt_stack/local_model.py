@@ -24,7 +24,9 @@ MODEL: Final = "smollm2"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS: Final = 2048
 """Per slot, prompt and answer together."""
-_ANSWER_TOKENS: Final = 512
+_REPEAT_PENALTY: Final = 1.1
+"""So small a model falls into repeating itself; this is the usual counterweight."""
+_ANSWER_TOKENS: Final = 320
 """The longest answer where none is asked for, and what workers ask for: so small a model seldom finds an end."""
 
 
@@ -39,7 +41,9 @@ class LocalModel:
     @property
     def configuration(self) -> str:
         """A digest of its settings."""
-        return digest(MODEL, str(_SLOTS), str(_CONTEXT_TOKENS), str(_ANSWER_TOKENS), str(self.port))
+        return digest(
+            MODEL, str(_SLOTS), str(_CONTEXT_TOKENS), str(_ANSWER_TOKENS), str(_REPEAT_PENALTY), str(self.port)
+        )
 
     def prepare(self) -> Launch:
         """See that the weights are there."""
@@ -68,6 +72,7 @@ class LocalModel:
         return {
             "AI_DEFAULT_PROVIDER": "openai",
             "AI_MAX_TOKENS": str(_ANSWER_TOKENS),
+            "AI_TEMPERATURE": "0.3",
             "OPENAI_BASE_URL": f"http://{HOST}:{self.port}/v1",
             "OPENAI_API_KEY": "local",
             "OPENAI_MODEL": MODEL,
@@ -101,6 +106,7 @@ def serve(port: int) -> None:
     params.n_parallel = _SLOTS
     params.n_ctx = _SLOTS * _CONTEXT_TOKENS
     params.n_predict = _ANSWER_TOKENS
+    params.sampling.penalty_repeat = _REPEAT_PENALTY
     params.cache_ram_mib = 0
     params.ui = False
     server = xllamacpp.Server(params)

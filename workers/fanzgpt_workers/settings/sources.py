@@ -6,7 +6,7 @@ from typing import Final
 SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
 _OPENAI: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 _ANTHROPIC: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL")
-_LOCAL_MODELS_OWN: Final = ("AI_MAX_TOKENS",)
+_LOCAL_MODELS_OWN: Final = ("AI_MAX_TOKENS", "AI_TEMPERATURE")
 
 
 def merge(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> dict[str, str]:
