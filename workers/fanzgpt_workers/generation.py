@@ -141,10 +141,26 @@ def _endpoints(ai: ProviderSettings) -> list[Endpoint]:
     endpoints = []
     if "openai" in ai.reachable:
         key = ai.openai_api_key.get_secret_value() if ai.openai_api_key else None
-        endpoints.append(Endpoint(name="openai", protocol="chat-completions", base_url=ai.openai_base_url, api_key=key))
+        endpoints.append(
+            Endpoint(
+                name="openai",
+                protocol="chat-completions",
+                base_url=ai.openai_base_url,
+                api_key=key,
+                priced_as=ai.openai_priced_as,
+            )
+        )
     if "anthropic" in ai.reachable:
         key = ai.anthropic_api_key.get_secret_value() if ai.anthropic_api_key else None
-        endpoints.append(Endpoint(name="anthropic", protocol="messages", base_url=ai.anthropic_base_url, api_key=key))
+        endpoints.append(
+            Endpoint(
+                name="anthropic",
+                protocol="messages",
+                base_url=ai.anthropic_base_url,
+                api_key=key,
+                priced_as=ai.anthropic_priced_as,
+            )
+        )
     return endpoints
 
 

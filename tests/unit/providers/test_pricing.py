@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.providers.endpoint import Endpoint
 from fanzgpt_workers.providers.pricing import ListPricing, OwnPrice, listed_as
 
@@ -94,3 +95,10 @@ def test_the_memory_of_models_is_bounded() -> None:
 )
 def test_an_endpoints_prices_are_those_of_its_address(endpoint: Endpoint, provider: str | None) -> None:
     assert listed_as(endpoint) == provider
+
+
+def test_a_gateway_in_front_of_a_provider_may_be_priced_as_that_provider() -> None:
+    at = "http://127.0.0.1:8080/v1"
+    assert listed_as(Endpoint(name="openai", protocol="chat-completions", base_url=at, priced_as="openai")) == "openai"
+    with pytest.raises(ConfigurationError, match=r"OPENAI_PRICED_AS=opnai: .* it has openai"):
+        listed_as(Endpoint(name="openai", protocol="chat-completions", base_url=at, priced_as="opnai"))

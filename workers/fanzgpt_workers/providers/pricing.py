@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from fanzgpt_workers.core.attempts import Price, Usage
+from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.providers import chat_completions, messages
 from fanzgpt_workers.providers.endpoint import Endpoint
 
@@ -120,9 +122,21 @@ class ListPricing:
 
 
 def listed_as(endpoint: Endpoint) -> str | None:
-    """The price list's provider for an endpoint, by its address; None for a local or unknown one."""
+    """The price list's provider for an endpoint, as stated or by its address; None for a local or unknown one.
+
+    Raises ConfigurationError for a stated provider that the list does not have.
+    """
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as above
 
+    stated = endpoint.priced_as
+    if stated is not None:
+        ids = [provider.id for provider in get_snapshot().providers]
+        if stated not in ids:
+            near = get_close_matches(stated, ids, n=3) or ids
+            raise ConfigurationError(
+                f"{endpoint.name.upper()}_PRICED_AS={stated}: the price list has no such provider; it has {', '.join(near)}"
+            )
+        return stated
     maker = chat_completions.BASE_URL if endpoint.protocol == "chat-completions" else messages.BASE_URL
     url = endpoint.base_url or maker
     return next((provider.id for provider in get_snapshot().providers if re.match(provider.api_pattern, url)), None)

@@ -28,6 +28,13 @@ class ProviderSettings(Group):
         description="Any OpenAI-compatible endpoint, with its /v1. Unset: OpenAI itself.",
         examples=["http://localhost:8080/v1"],
     )
+    openai_priced_as: str | None = Field(
+        None,
+        alias="OPENAI_PRICED_AS",
+        description="Provider whose prices hold at OPENAI_BASE_URL, by its id in the price list of genai-prices. "
+        "Unset: the address says, and calls to an unknown address have no price.",
+        examples=["openai"],
+    )
     openai_model: str = Field(
         "gpt-4o-mini",
         alias="OPENAI_MODEL",
@@ -46,6 +53,13 @@ class ProviderSettings(Group):
         pattern=r"^https?://\S+$",
         description="Any endpoint that speaks Anthropic messages, without /v1. Unset: Anthropic itself.",
         examples=["http://localhost:8080"],
+    )
+    anthropic_priced_as: str | None = Field(
+        None,
+        alias="ANTHROPIC_PRICED_AS",
+        description="Provider whose prices hold at ANTHROPIC_BASE_URL, by its id in the price list of genai-prices. "
+        "Unset: the address says, and calls to an unknown address have no price.",
+        examples=["anthropic"],
     )
     anthropic_model: str = Field(
         "claude-3-5-haiku-latest",
