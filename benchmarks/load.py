@@ -102,13 +102,18 @@ async def run(system: System, load: Load) -> Course:
 
 
 async def _kill_when(system: System, workers: list[RunningProcess], calls: int) -> int:
-    """Kill the first worker once so many calls were made, start another; the calls that were in flight."""
-    stats = system.emulator.stats()
-    while stats["calls"] < calls:
+    """Kill the first worker once so many calls were made, start another; the calls that were in flight.
+
+    In flight is what the ledger knows to be: a call whose answer had come and was not saved yet is lost as well.
+    """
+    while system.emulator.stats()["calls"] < calls:
         await asyncio.sleep(0.02)
-        stats = system.emulator.stats()
     workers[0].kill()
-    in_flight: int = stats["in_flight"]
+    connection = await asyncpg.connect(system.endpoints["DATABASE_URL"])
+    try:
+        in_flight: int = await connection.fetchval("SELECT count(*) FROM ai_attempts WHERE outcome IS NULL")
+    finally:
+        await connection.close()
     workers.append(await asyncio.to_thread(system.start, "generation"))
     return in_flight
 
@@ -160,6 +165,8 @@ def main(
             course = asyncio.run(run(system, load))
     misses = course.verdict.misses(requests=number, lost_calls=course.killed_in_flight)
     rate = number / course.seconds
+    if course.killed_in_flight > in_flight:
+        misses.append(f"{course.killed_in_flight} calls were in flight, more than {in_flight}")
     if at_least is not None and rate < at_least:
         misses.append(f"{rate:.0f} requests/s, fewer than {at_least:g}")
     if output is Format.JSON:

@@ -14,8 +14,8 @@ class Endpoint:
     `name` is what settings, attempts and metrics call it. `base_url` unset means the maker of the protocol: OpenAI with
     its `/v1` for `chat-completions`, Anthropic without for `messages`. No `api_key` sends no Authorization header.
     `limit_field` names the field that carries the output limit to a chat-completions endpoint: see `chat_completions`.
-    `proxy` is an HTTP proxy's URL. `priced_as` is the price list's id of the provider whose prices hold here; unset, the
-    address says.
+    `proxy` is an HTTP proxy's URL. `priced_as` is the price list's id of the provider whose prices hold here; unset,
+    the address says.
     """
 
     name: str

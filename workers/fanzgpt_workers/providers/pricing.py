@@ -132,9 +132,9 @@ def listed_as(endpoint: Endpoint) -> str | None:
     if stated is not None:
         ids = [provider.id for provider in get_snapshot().providers]
         if stated not in ids:
-            near = get_close_matches(stated, ids, n=3) or ids
+            near = ", ".join(get_close_matches(stated, ids, n=3) or ids)
             raise ConfigurationError(
-                f"{endpoint.name.upper()}_PRICED_AS={stated}: the price list has no such provider; it has {', '.join(near)}"
+                f"{endpoint.name.upper()}_PRICED_AS={stated}: the price list has no such provider; it has {near}"
             )
         return stated
     maker = chat_completions.BASE_URL if endpoint.protocol == "chat-completions" else messages.BASE_URL
