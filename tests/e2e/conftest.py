@@ -35,3 +35,15 @@ async def environ(endpoints: dict[str, str], migrated_database_url: str, emulato
     made = settings(endpoints, migrated_database_url, emulator)
     await begin_here(made["KAFKA_BOOTSTRAP_SERVERS"], made["KAFKA_GROUP_PREFIX"])
     return made
+
+
+@pytest.fixture
+def bare_settings() -> dict[str, str]:
+    """What a process needs to start, with servers that are not there: for those who never get to look."""
+    return {
+        **bare_environ(),
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "DATABASE_URL": "postgresql://fanz@127.0.0.1:1/fanz",
+        "OPENAI_API_KEY": "test",
+        "METRICS_PORT": "0",
+    }

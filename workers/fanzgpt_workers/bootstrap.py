@@ -2,17 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from uuid import uuid4
 
 import uvloop
 from structlog.typing import FilteringBoundLogger
 
+from fanzgpt_producers.errors import BrokerUnavailable
 from fanzgpt_schemas.topics import bundled_topics
-from fanzgpt_workers.errors import ConfigurationError
+from fanzgpt_workers.errors import ConfigurationError, Unavailable
 from fanzgpt_workers.lag.standing import Thresholds
 from fanzgpt_workers.lag.watching import LagHistory, open_lag_reader
 from fanzgpt_workers.monitor import Monitor
@@ -21,7 +22,11 @@ from fanzgpt_workers.observability.logs import open_logs
 from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.observability.readiness import announce_ready
 from fanzgpt_workers.settings import ProcessName, Settings
+from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.watching import GenerationWatch, SinkWatch
+
+FIRST_PAUSE_SECONDS: Final = 0.25
+LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class Process(Protocol):
@@ -45,7 +50,10 @@ class SystemClock:
 
 
 def run(name: str, settings: Settings) -> int:
-    """Run one process in the foreground; 0 after a clean drain. Raises FanzError for what a person has to mend."""
+    """Run one process in the foreground; 0 after a clean drain. Raises FanzError for what a person has to mend.
+
+    A server that is away is told with its address and waited for.
+    """
     return uvloop.run(_run(cast("ProcessName", name), settings))
 
 
@@ -54,15 +62,57 @@ async def _run(name: ProcessName, settings: Settings) -> int:
     metrics = Metrics()
     async with (
         health_server(metrics, settings.process, process=name) as health,
-        _open(name, settings, metrics, log) as process,
+        AsyncExitStack() as opened,
     ):
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, process.stop)
-        announce_ready(log, metrics_port=health.port, ready_file=settings.process.ready_file)
-        await process.run()
+        process = await _opened(opened, name, settings, metrics, log)
+        if process is not None:
+            _on_signals(process.stop)
+            announce_ready(log, metrics_port=health.port, ready_file=settings.process.ready_file)
+            await process.run()
     log.info("stopped")
     return 0
+
+
+async def _opened(
+    into: AsyncExitStack, name: ProcessName, settings: Settings, metrics: Metrics, log: FilteringBoundLogger
+) -> Process | None:
+    """The process once its servers answer; None when it is told to end before. Each absence is told with its address.
+
+    What a person has to mend is raised: waiting would not help.
+    """
+
+    async def open_patiently() -> Process:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                if name != "monitor":
+                    await _require_database(settings, "ai_requests" if name == "generation" else "ai_sink_offsets")
+                return await into.enter_async_context(_open(name, settings, metrics, log))
+            except (Unavailable, BrokerUnavailable) as error:
+                log.warning("waiting for a server", error=str(error))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    opening = asyncio.create_task(open_patiently())
+    _on_signals(opening.cancel)
+    await asyncio.wait([opening])
+    return None if opening.cancelled() else opening.result()
+
+
+async def _require_database(settings: Settings, table: str) -> None:
+    """Find out now whether PostgreSQL answers and has this table: a pool connects on first use, perhaps hours later."""
+    url, deadline = settings.database.url.get_secret_value(), settings.database.statement_timeout_seconds
+    async with (
+        await open_database(url, size=1, deadline=deadline) as database,
+        database.connection() as connection,
+    ):
+        await connection.execute(f"SELECT FROM {table} LIMIT 0")  # a name of ours
+
+
+def _on_signals(act: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, act)
 
 
 def _open(
