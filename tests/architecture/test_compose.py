@@ -27,7 +27,8 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("kafka", "postgres", "valkey")
-OURS = tuple(name for name in SERVICES if name not in SERVERS)
+WATCHERS = ("prometheus", "grafana")
+OURS = tuple(name for name in SERVICES if name not in {*SERVERS, *WATCHERS})
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN\b")
 EXAMPLE = {"POSTGRES_PASSWORD": "0123abcd", "OPENAI_API_KEY": "sk-example"}
 EMULATOR = dict(
@@ -294,10 +295,17 @@ def test_containers_find_the_servers_by_their_service_names() -> None:
 
 
 def test_what_a_server_keeps_is_kept_in_a_volume_of_the_file() -> None:
-    named = {told.split(":")[0] for name in SERVERS for told in SERVICES[name]["volumes"] if told[0] not in "./"}
-    assert named == COMPOSE["volumes"].keys()
-    for told in SERVICES["postgres"]["volumes"]:
-        assert not told.startswith("./") or (ROOT / told.split(":")[0]).is_file()
+    mounted = [told.split(":") for service in SERVICES.values() for told in service.get("volumes", ())]
+    assert {source for source, *_ in mounted if not source.startswith("./")} == COMPOSE["volumes"].keys()
+    for source, _, *how in mounted:
+        assert not source.startswith("./") or ((ROOT / source).exists() and how == ["ro"])
+
+
+def test_who_watches_is_there_when_asked_for_and_for_this_machine_alone() -> None:
+    for name in WATCHERS:
+        assert SERVICES[name]["profiles"] == ["observability"]
+        assert all(published.startswith("127.0.0.1:") for published in SERVICES[name]["ports"])
+        assert re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"])
 
 
 def test_images_are_built_from_a_stage_that_there_is() -> None:
