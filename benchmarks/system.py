@@ -91,9 +91,12 @@ class System:
 
 @contextmanager
 def running_system(
-    folder: Path, settings: Mapping[str, str], *, brokers: int = 1, latency: str = "0ms"
+    folder: Path, settings: Mapping[str, str], *, brokers: int = 1, latency: str = "0ms", topics: Path | None = None
 ) -> Iterator[System]:
-    """Servers, schema, topics and emulator for the block, all under `folder`; every process is ended with it."""
+    """Servers, schema, topics and emulator for the block, all under `folder`; every process is ended with it.
+
+    `topics` is a registry to use instead of the release's.
+    """
     with ExitStack() as running:
         servers = running.enter_context(running_stack(folder / "stack", brokers=brokers))
         emulator = running.enter_context(running_emulator(folder / "bill.jsonl", latency=latency))
@@ -116,7 +119,7 @@ def running_system(
         }
         system = System(folder=folder, environ=environ, endpoints=servers.endpoints(), emulator=emulator)
         system.run("db", "migrate")
-        system.run("topics", "apply")
+        system.run("topics", "apply", *([] if topics is None else [str(topics)]))
         try:
             yield system
         finally:
