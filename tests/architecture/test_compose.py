@@ -3,9 +3,11 @@
 `compose-spec.json` is the Compose Specification's own schema (Apache-2.0), as compose-go 2.16.2 carries it.
 """
 
+import asyncio
 import json
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,8 @@ from fanzgpt_stack.kafka import distribution
 from fanzgpt_stack.kafka.broker import _CLUSTER_ID, Broker, Listener
 from fanzgpt_stack.layout import Layout
 from fanzgpt_workers.engine.group import REBALANCE_MARGIN_SECONDS
+from fanzgpt_workers.observability.health import Finding, HealthServer
+from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.settings import METRICS_PORTS, Settings, variables
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -147,6 +151,13 @@ def test_every_process_accepts_its_environment(process: str, given: dict[str, st
     assert refused(process, environment(process, given)) == []
 
 
+def test_whatever_is_asked_of_the_outside_is_a_setting_or_the_databases_password() -> None:
+    asked = {match["name"] for match in _VARIABLE.finditer(TEXT)}
+    assert asked - {"POSTGRES_PASSWORD"} <= variables().keys()
+    passed = {name for name, told in SERVICES["generation"]["environment"].items() if told is None}
+    assert EMULATOR.keys() - {"COMPOSE_PROFILES"} <= asked | passed
+
+
 def test_a_process_is_told_of_no_key_that_it_does_not_use() -> None:
     for process in PROCESSES:
         keys = {name for name in SERVICES[process]["environment"] if name.endswith("_API_KEY")}
@@ -200,6 +211,23 @@ def test_each_process_is_asked_for_its_health_on_its_own_port(process: str) -> N
     assert asked[1] in HEALTH_PATHS
 
 
+@pytest.mark.parametrize(("well", "code"), [(True, 0), (False, 1)])
+async def test_the_question_tells_a_process_that_is_ready_from_one_that_is_not(well: bool, code: int) -> None:
+    async def check() -> Finding:
+        return Finding(well=well, detail="as the test wants it")
+
+    async with HealthServer(Metrics(), host="127.0.0.1", port=0) as server:
+        server.ready_when("test", check)
+        program, *arguments = SERVICES["monitor"]["healthcheck"]["test"][1:]
+        assert program == "python"
+        asking = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *(word.replace(":9406/", f":{server.port}/") for word in arguments),
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert await asking.wait() == code
+
+
 def test_the_emulator_is_where_its_settings_say() -> None:
     port = command_line(SERVICES["emulator"]["command"])["port"]
     assert port == command_line(["emulator"])["port"]
@@ -237,6 +265,15 @@ def test_each_process_has_time_to_drain(process: str) -> None:
     )
     assert seconds(SERVICES[process]["stop_grace_period"]) >= bound + REBALANCE_MARGIN_SECONDS
     assert not {"GENERATION_DRAIN_SECONDS", "SINK_DRAIN_SECONDS"} & SERVICES[process]["environment"].keys()
+
+
+def test_the_bounds_are_told_where_somebody_raises_them() -> None:
+    told = (ROOT / "deploy/README.md").read_text()
+    settings = Settings()
+    assert f"`GENERATION_DRAIN_SECONDS` {settings.generation.drain_seconds:g}," in told
+    assert f"`SINK_DRAIN_SECONDS` {settings.sinks.drain_seconds:g})" in told
+    assert f"the {REBALANCE_MARGIN_SECONDS:g} s margin" in told
+    assert f"`DB_POOL_SIZE` ({settings.database.pool_size})" in told
 
 
 def test_three_generation_workers_with_the_limits_of_the_contract() -> None:

@@ -110,7 +110,8 @@ def test_the_image_runs_the_command_as_somebody_who_is_not_root(target: str) -> 
     told = lineage(target)
     user = [rest for word, rest in told if word == "USER"][-1]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
-    assert f"--uid {user.split(':')[0]}" in " ".join(rest for _, rest in told)
+    number, group = user.split(":")
+    assert f"useradd --uid {number} --gid {group} " in " ".join(rest for _, rest in told)
     assert [rest for word, rest in told if word == "ENTRYPOINT"] == ['["fanzgpt"]']
     assert [rest for word, rest in told if word == "STOPSIGNAL"] == ["SIGTERM"]
     assert project("workers")["scripts"] == {"fanzgpt": "fanzgpt_workers.cli:main"}

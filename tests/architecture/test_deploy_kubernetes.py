@@ -1,5 +1,6 @@
 """The manifests in deploy/kubernetes run the processes that there are, ask them where they answer, and let them drain."""
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
@@ -179,7 +180,8 @@ def test_a_pod_is_added_for_each_fill_of_a_worker_up_to_one_a_partition() -> Non
 
 def test_the_database_has_room_for_the_most_pods_there_can_be() -> None:
     sinks = sum(WORKLOADS[name]["spec"].get("replicas", 0) for name in PROCESSES)
-    assert (SCALED["maxReplicaCount"] + sinks) * Settings().database.pool_size <= 200
+    (allowed,) = re.findall(r"PostgreSQL must allow (\d+)", (FOLDER / "scaling.yaml").read_text())
+    assert (SCALED["maxReplicaCount"] + sinks) * Settings().database.pool_size <= int(allowed)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
