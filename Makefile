@@ -33,16 +33,21 @@ demo: install ## the same, and ends by itself: exit 0 only if every answer has i
 	@$(BIN)/fanzgpt demo
 
 .PHONY: check
-check: install ## format, lint, types, import direction, module size
+check: install ## format, lint, types, import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples tests/typing
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: format
 format: install ## rewrite to the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+.PHONY: reference
+reference: install ## write docs/reference anew, from the code
+	$(BIN)/python -m tests.architecture.reference
 
 .PHONY: test
 test: install ## everything, on real Kafka, PostgreSQL and Valkey

@@ -122,14 +122,19 @@ class _Progress(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka pu
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
+        self._at: dict[TopicPartition, int] = {}
         self._unstored: dict[TopicPartition, int] = {}
         self._stored_at = asyncio.get_running_loop().time()
         self.assignment = 0
 
+    def given(self, partition: TopicPartition, offset: int) -> None:
+        """The record is the first of a batch that goes to the bodies; said before anything else has a turn."""
+        self._at[partition] = offset
+
     def done(self, partition: TopicPartition, offset: int, assignment: int) -> None:
         """The record is done with; without effect where its partition was taken away meanwhile."""
         if assignment == self.assignment:
-            self._unstored[partition] = offset + 1
+            self._at[partition] = self._unstored[partition] = offset + 1
 
     async def store_at_times(self) -> None:
         """Store the positions where the last time is a while ago."""
@@ -148,16 +153,20 @@ class _Progress(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka pu
         """Store what is done before another member reads on; forget what was being done."""
         if revoked:
             await self.store()
+        self._at = {}
         self._unstored = {}
         self.assignment += 1
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Store where a new group begins: `from now on` must not begin anew with each crash."""
-        beginnings = {
+        positions = {
             partition: await self._consumer.position(partition)
             for partition in assigned
             if await self._consumer.committed(partition) is None
         }
+        # Meanwhile records may have gone to the bodies: what these are not done with must not be passed, and what they
+        # are done with not be repeated.
+        beginnings = {partition: self._at.get(partition, position) for partition, position in positions.items()}
         if beginnings:
             await self._commit(beginnings)
 
@@ -202,6 +211,8 @@ async def _follow(
         while True:
             batches = await consumer.getmany(timeout_ms=FETCH_WAIT_MS)
             assignment = progress.assignment
+            for partition, records in batches.items():
+                progress.given(partition, records[0].offset)
             for partition, records in batches.items():
                 for record in records:
                     if assignment != progress.assignment:

@@ -136,15 +136,17 @@ _MODULES: Final = (
 )
 
 
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        for module in _MODULES:
-            home = import_module(f"{__name__}.{module}")
-            if hasattr(home, name):
-                value: object = getattr(home, name)
-                globals()[name] = value
-                return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker reads the imports above, and refuses any other name
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for module in _MODULES:
+                home = import_module(f"{__name__}.{module}")
+                if hasattr(home, name):
+                    value: object = getattr(home, name)
+                    globals()[name] = value
+                    return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
