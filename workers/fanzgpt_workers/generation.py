@@ -19,6 +19,7 @@ from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
+from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
@@ -29,7 +30,7 @@ from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.settings import ProviderSettings, Settings
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
-from fanzgpt_workers.watching import GenerationWatch
+from fanzgpt_workers.watching import GenerationWatch, watch_engine
 
 TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
 DUPLICATE_TAKEOVER_SECONDS: Final = 600.0
@@ -60,11 +61,12 @@ async def open_generation(
             kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id="fanzgpt-generation"
         ) as publisher,
     ):
-        books = Books(PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS), away=watch.database_away)
-        publication = Publication(publisher, away=watch.broker_away)
+        ledger = PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS)
+        books = Books(MeasuredLedger(ledger, watch.metrics), away=watch.database_away)
+        publication = Publication(MeasuredPublisher(publisher, watch.metrics), away=watch.broker_away)
         caller = Caller(
             books=books,
-            providers=providers,
+            providers={name: MeasuredProvider(each, watch.metrics) for name, each in providers.items()},
             prompts=PromptLibrary(today=date.today),
             pricing=ListPricing(listed_as=known),
             clock=clock,
@@ -107,7 +109,9 @@ async def open_generation(
             )
         )
         await start_consumer(consumer, kafka.bootstrap_servers)
-        yield Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
+        engine = Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
+        watch_engine(engine, watch.metrics)
+        yield engine
         await books.close()
         for provider in providers.values():
             await provider.aclose()

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeVar
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import TopicName
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
+from fanzgpt_workers.observability.measured import MeasuredPublisher
 from fanzgpt_workers.ports import Clock, SinkStore
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
@@ -53,7 +54,7 @@ async def open_sink(
         ) as database,
         KafkaPublisher(kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id=client) as publisher,
     ):
-        publication = Publication(publisher, away=watch.broker_away)
+        publication = Publication(MeasuredPublisher(publisher, watch.metrics), away=watch.broker_away)
         consumer = open_consumer(
             Membership(
                 bootstrap_servers=kafka.bootstrap_servers,

@@ -4,10 +4,11 @@ from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_schemas.errors import ContractError
+from fanzgpt_workers.engine.loop import Engine
 from fanzgpt_workers.errors import Fenced
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.observability.metrics import Metrics, SinkName
+from fanzgpt_workers.observability.metrics import EngineState, Metrics, SinkName
 from fanzgpt_workers.records import Record
 
 
@@ -16,16 +17,16 @@ class GenerationWatch:
 
     def __init__(self, metrics: Metrics, log: FilteringBoundLogger) -> None:
         """Report to these."""
-        self._metrics = metrics
+        self.metrics = metrics
         self._log = log
 
     def ended(self, request: LiveRequest, status: str, course: Course) -> None:
         """An ending was saved by this worker."""
-        self._metrics.generation_ended(request.event.type, status, course.latency_ms / 1000)
+        self.metrics.generation_ended(request.event.type, status, course.latency_ms / 1000)
         if course.usage is not None and course.provider is not None and course.model is not None:
             usd = None if course.price is None or course.price.usd is None else float(course.price.usd)
             tokens = course.usage.input + course.usage.output
-            self._metrics.tokens_used(course.provider, course.model, tokens, usd)
+            self.metrics.tokens_used(course.provider, course.model, tokens, usd)
         self._log.debug("ended", request_id=request.event.request_id, status=status)
 
     def found(self, request: LiveRequest, what: str) -> None:
@@ -34,17 +35,21 @@ class GenerationWatch:
 
     def refused(self, record: Record, error: ContractError) -> None:
         """A record breaks the contract."""
-        self._metrics.dead_lettered(record.origin.topic, "invalid")
+        self.metrics.dead_lettered(record.origin.topic, "invalid")
         self._log.warning("dead-lettered", record=str(record.origin), reason="invalid", error=str(error))
 
     def broke(self, record: Record, error: Exception) -> None:
         """Our own code failed on a record."""
-        self._metrics.dead_lettered(record.origin.topic, "internal-error")
+        self.metrics.dead_lettered(record.origin.topic, "internal-error")
         self._log.error("dead-lettered", record=str(record.origin), reason="internal-error", exc_info=error)
+
+    def consumed(self, topic: str, records: int) -> None:
+        """Records were taken out of Kafka."""
+        self.metrics.consumed(topic, records)
 
     def rebalanced(self, *, assigned: int, revoked: int) -> None:
         """Partitions came or went."""
-        self._metrics.rebalanced(assigned=assigned, revoked=revoked)
+        self.metrics.rebalanced(assigned=assigned, revoked=revoked)
         self._log.info("rebalanced", assigned=assigned, revoked=revoked)
 
     def drained(self, *, left_running: int) -> None:
@@ -57,13 +62,32 @@ class GenerationWatch:
 
     def database_away(self, error: Exception) -> None:
         """The ledger waits for PostgreSQL."""
-        self._metrics.unavailable("postgresql")
+        self.metrics.unavailable("postgresql")
         self._log.warning("waiting for PostgreSQL", error=str(error))
 
     def broker_away(self, error: Exception) -> None:
         """Publishing waits for Kafka."""
-        self._metrics.unavailable("kafka")
+        self.metrics.unavailable("kafka")
         self._log.warning("waiting for Kafka", error=str(error))
+
+
+def watch_engine(engine: Engine, metrics: Metrics) -> None:
+    """Look at the engine ahead of every scrape."""
+
+    def look() -> None:
+        book = engine.book
+        metrics.engine_state(
+            EngineState(
+                in_flight=engine.running,
+                oldest_seconds=engine.oldest_seconds,
+                buffered_records=engine.waiting,
+                buffered_bytes=book.waiting_bytes,
+                waiting={},
+                commit_gaps={partition: book.gap(partition) for partition in book.partitions()},
+            )
+        )
+
+    metrics.before_scrape(look)
 
 
 class SinkWatch:
@@ -72,34 +96,38 @@ class SinkWatch:
     def __init__(self, name: SinkName, metrics: Metrics, log: FilteringBoundLogger) -> None:
         """Report to these."""
         self._name: SinkName = name
-        self._metrics = metrics
+        self.metrics = metrics
         self._log = log
 
     def stored(self, *, rows: int, new: int, seconds: float) -> None:
         """A transaction was committed."""
-        self._metrics.sink_stored(self._name, stored=new, duplicates=rows - new, seconds=seconds)
+        self.metrics.sink_stored(self._name, stored=new, duplicates=rows - new, seconds=seconds)
 
     def refused(self, record: Record, reason: str) -> None:
         """A record went to the dead-letter topic."""
-        self._metrics.dead_lettered(record.origin.topic, reason)
-        self._metrics.sink_refused(self._name)
+        self.metrics.dead_lettered(record.origin.topic, reason)
+        self.metrics.sink_refused(self._name)
         self._log.warning("dead-lettered", record=str(record.origin), reason=reason)
 
     def away(self, error: Exception) -> None:
         """A server is away; the batch is kept."""
-        self._metrics.unavailable("postgresql")
+        self.metrics.unavailable("postgresql")
         self._log.warning("waiting for PostgreSQL", error=str(error))
 
     def broker_away(self, error: Exception) -> None:
         """Publishing dead letters waits for Kafka."""
-        self._metrics.unavailable("kafka")
+        self.metrics.unavailable("kafka")
         self._log.warning("waiting for Kafka", error=str(error))
 
     def fenced(self, error: Fenced) -> None:
         """Another member has advanced a partition of ours."""
         self._log.warning("fenced", error=str(error))
 
+    def consumed(self, topic: str, records: int) -> None:
+        """Records were taken out of Kafka."""
+        self.metrics.consumed(topic, records)
+
     def rebalanced(self, *, assigned: int, revoked: int) -> None:
         """Partitions came or went."""
-        self._metrics.rebalanced(assigned=assigned, revoked=revoked)
+        self.metrics.rebalanced(assigned=assigned, revoked=revoked)
         self._log.info("rebalanced", assigned=assigned, revoked=revoked)

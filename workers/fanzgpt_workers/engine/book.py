@@ -107,6 +107,11 @@ class PartitionBook:
             if held is not None:
                 held.committed = offset
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the values of records that wait."""
+        return self._waiting_bytes
+
     def gap(self, partition: Partition) -> int:
         """Records done that an unfinished one holds back from being committed."""
         return self._held[partition].tracker.gap

@@ -31,6 +31,10 @@ class EngineLimits:
 class Watcher(Protocol):
     """Told what happens, for metrics and logs; must return at once."""
 
+    def consumed(self, topic: str, records: int) -> None:
+        """Records were taken out of Kafka."""
+        ...
+
     def rebalanced(self, *, assigned: int, revoked: int) -> None:
         """Partitions came or went."""
         ...
@@ -72,6 +76,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._lanes: Lanes[Work] = Lanes(limits.caps)
         self._book = PartitionBook(limits.room)
         self._running: dict[Origin, asyncio.Task[None]] = {}
+        self._began: dict[Origin, float] = {}
         self._adopted: dict[Origin, Work] = {}
         self._may_start = True
         self._wake = asyncio.Event()
@@ -87,6 +92,12 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
     def running(self) -> int:
         """Work under way."""
         return len(self._running)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Age of the work that has been under way for longest; 0 when there is none."""
+        began = next(iter(self._began.values()), None)
+        return 0.0 if began is None else asyncio.get_running_loop().time() - began
 
     @property
     def waiting(self) -> int:
@@ -152,7 +163,8 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         if epoch != self._book.epoch or not self._may_start:
             self._put_back(batches)
             return
-        for records in batches.values():
+        for tp, records in batches.items():
+            self._watcher.consumed(tp.topic, len(records))
             for each in records:
                 self._take(
                     Record(
@@ -185,9 +197,11 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._book.queued(work.slot.partition, work.record.size)
 
     def _start(self) -> None:
+        now = asyncio.get_running_loop().time()
         while self._may_start and (started := self._lanes.start()) is not None:
             _, work = started
             self._book.unqueued(work.slot.partition, work.record.size)
+            self._began[work.record.origin] = now
             self._running[work.record.origin] = asyncio.create_task(self._perform(work))
 
     async def _perform(self, work: Work) -> None:
@@ -198,7 +212,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             self._failure = self._failure or error
             self.stop()
         finally:
-            del self._running[origin]
+            del self._running[origin], self._began[origin]
             self._lanes.release(work.slot)
             self._settle(work, self._adopted.pop(origin, None), handled)
             self._start()

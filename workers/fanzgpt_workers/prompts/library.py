@@ -111,7 +111,7 @@ def _compile() -> Mapping[str, _Compiled]:
         versions = [int(file.name.removesuffix(".jinja")) for file in folder.iterdir() if file.name.endswith(".jinja")]
         newest = max(versions)
         template = environment.from_string(folder.joinpath(f"{newest}.jinja").read_text("utf-8"))
-        # All that templates may call; a plain dict, because the environment's own chain of them is copied at each render.
+        # All that templates may call: a plain dict, because the environment's own chain of them is copied each time.
         template.globals = {"block": block}
         system = "".join(template.blocks["system"](template.new_context())).strip()
         compiled[folder.name] = _Compiled(version=f"{folder.name}/{newest}", system=system, template=template)

@@ -38,6 +38,10 @@ Row = TypeVar("Row", bound=Identified)
 class SinkWatcher(Protocol):
     """Told what happens, for metrics and logs; must return at once."""
 
+    def consumed(self, topic: str, records: int) -> None:
+        """Records were taken out of Kafka."""
+        ...
+
     def stored(self, *, rows: int, new: int, seconds: float) -> None:
         """A transaction was committed."""
         ...
@@ -156,6 +160,7 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
             if epoch != self._epoch or self._revoking.is_set():
                 self._put_back(batches)
                 return
+            self._watcher.consumed(self._topic, sum(map(len, batches.values())))
             rows: dict[UUID, tuple[Row, Record]] = {}
             advances = [
                 Advance(partition=p, expected=self._stored.get(p), next_offset=records[-1].offset + 1)

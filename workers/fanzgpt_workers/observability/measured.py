@@ -1,0 +1,109 @@
+"""Ports that are measured: the same promises as what they wrap, and what passes through them as metrics."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from uuid import UUID
+
+from fanzgpt_schemas.codec import Encoded
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
+from fanzgpt_workers.core.claims import Claim, Verdict
+from fanzgpt_workers.core.endings import Ending, SaveVerdict
+from fanzgpt_workers.errors import ProviderError
+from fanzgpt_workers.observability.metrics import Metrics
+from fanzgpt_workers.ports import Completion, Ledger, Provider, ProviderCall, Publisher
+
+
+class MeasuredLedger:
+    """A ledger whose answered statements are counted and timed; those that fail are not."""
+
+    def __init__(self, ledger: Ledger, metrics: Metrics, *, time: Callable[[], float] = perf_counter) -> None:
+        """`time` in seconds."""
+        self._ledger = ledger
+        self._metrics = metrics
+        self._time = time
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Verdict]:
+        """See `Ledger`."""
+        began = self._time()
+        verdicts = await self._ledger.claim(claims)
+        self._metrics.ledger_flushed("claim", len(claims), self._time() - began)
+        return verdicts
+
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+        """See `Ledger`."""
+        began = self._time()
+        started = await self._ledger.start_attempts(attempts)
+        self._metrics.ledger_flushed("start-attempts", len(attempts), self._time() - began)
+        return started
+
+    async def settle(self, ended: Sequence[AttemptEnded]) -> None:
+        """See `Ledger`."""
+        began = self._time()
+        await self._ledger.settle(ended)
+        self._metrics.ledger_flushed("settle", len(ended), self._time() - began)
+
+    async def finish(self, endings: Sequence[Ending]) -> Sequence[SaveVerdict]:
+        """See `Ledger`."""
+        began = self._time()
+        verdicts = await self._ledger.finish(endings)
+        self._metrics.ledger_flushed("finish", len(endings), self._time() - began)
+        return verdicts
+
+    async def mark_published(self, request_keys: Sequence[UUID]) -> None:
+        """See `Ledger`."""
+        began = self._time()
+        await self._ledger.mark_published(request_keys)
+        self._metrics.ledger_flushed("mark-published", len(request_keys), self._time() - began)
+
+
+class MeasuredProvider:
+    """A provider whose calls are timed by their outcome."""
+
+    def __init__(self, provider: Provider, metrics: Metrics, *, time: Callable[[], float] = perf_counter) -> None:
+        """`time` in seconds."""
+        self._provider = provider
+        self._metrics = metrics
+        self._time = time
+
+    @property
+    def name(self) -> str:
+        """See `Provider`."""
+        return self._provider.name
+
+    async def complete(self, call: ProviderCall) -> Completion:
+        """See `Provider`."""
+        began = self._time()
+        try:
+            completion = await self._provider.complete(call)
+        except ProviderError as error:
+            self._metrics.provider_called(self.name, error.outcome, self._time() - began)
+            raise
+        except asyncio.CancelledError:
+            self._metrics.provider_called(self.name, "cancelled", self._time() - began)
+            raise
+        self._metrics.provider_called(self.name, "ok", self._time() - began)
+        return completion
+
+    async def aclose(self) -> None:
+        """See `Provider`."""
+        await self._provider.aclose()
+
+
+class MeasuredPublisher:
+    """A publisher whose acknowledged events are counted and timed."""
+
+    def __init__(self, publisher: Publisher, metrics: Metrics, *, time: Callable[[], float] = perf_counter) -> None:
+        """`time` in seconds."""
+        self._publisher = publisher
+        self._metrics = metrics
+        self._time = time
+
+    async def publish(self, events: Sequence[Encoded]) -> None:
+        """See `Publisher`."""
+        began = self._time()
+        await self._publisher.publish(events)
+        self._metrics.publish_took(self._time() - began)
+        for topic, number in Counter(event.topic for event in events).items():
+            self._metrics.published(topic, number)
