@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import uuid4
 
@@ -40,6 +41,7 @@ REQUESTS: Final[dict["GenerationType", dict[str, object]]] = {
     "performance-analysis": {"timeframe": "last week"},
 }
 SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
+ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill`, a terminal that was closed
 READY_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 120.0
 ROWS_SECONDS: Final = 30.0
@@ -54,6 +56,8 @@ def demo(
 
     servers = StackServers(home_of(home), tell=tell)
     complete = False
+    for number in ENDINGS:
+        signal.signal(number, _interrupt)
     try:
         endpoints = servers.up()
         # The processes find the stack as they always do, and a provider's key of the reader's own comes first.
@@ -69,13 +73,21 @@ def demo(
             complete = asyncio.run(_ask(endpoints))
             if stay:
                 typer.echo("everything is up; Ctrl-C stops it")
-                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+                while True:  # rather than `signal.pause`, which a signal right before it would not end
+                    sleep(1)
     except KeyboardInterrupt:
         typer.echo("stopping", err=True)
     finally:
         servers.down()
     if not complete:
         raise typer.Exit(1)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, once: a second signal would cut short what takes everything down."""
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 async def _ask(environ: Mapping[str, str]) -> bool:

@@ -18,7 +18,8 @@ PROCESSES = ("generation", "history-sink", "analytics-sink", "preferences-sink")
 
 def bare_environ() -> dict[str, str]:
     """This process's environment without any setting of ours."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = ("PATH", "HOME", "LANG", "JAVA_HOME", "XDG_CACHE_HOME", "FANZGPT_CACHE")
+    return {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def settings(endpoints: Mapping[str, str], database_url: str, emulator: RunningEmulator) -> dict[str, str]:
