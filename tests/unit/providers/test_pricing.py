@@ -14,6 +14,7 @@ from fanzgpt_workers.core.attempts import Usage
 from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.providers.endpoint import Endpoint
 from fanzgpt_workers.providers.pricing import ListPricing, OwnPrice, listed_as
+from fanzgpt_workers.settings import ProviderSettings
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
 OWN = OwnPrice(input=Decimal("0.10"), output=Decimal("0.40"), cache_read=Decimal("0.01"))
@@ -49,6 +50,14 @@ def test_every_price_is_the_lists_own_to_the_last_digit(
         genai_request_timestamp=AT,
     )
     assert PRICING.price(provider=provider, model=model, usage=usage, at=AT).usd == listed.total_price
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("openai", ProviderSettings().openai_model), ("anthropic", ProviderSettings().anthropic_model)],
+)
+def test_the_models_of_requests_that_name_none_have_a_price(provider: str, model: str) -> None:
+    assert PRICING.price(provider=provider, model=model, usage=Usage(input=1, output=1), at=AT).usd
 
 
 def test_a_price_names_its_list() -> None:

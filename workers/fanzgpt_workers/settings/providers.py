@@ -62,7 +62,7 @@ class ProviderSettings(Group):
         examples=["anthropic"],
     )
     anthropic_model: str = Field(
-        "claude-3-5-haiku-latest",
+        "claude-haiku-4-5",
         alias="ANTHROPIC_MODEL",
         min_length=1,
         max_length=200,
