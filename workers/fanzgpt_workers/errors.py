@@ -8,7 +8,7 @@ FanzError
 │   └── CacheUnavailable
 ├── Fenced                    let go: somebody newer owns this partition
 ├── RowsRefused               dead-letter the named rows, store the others
-├── OutputRefused             the answer is not what was asked for: repair or fail
+├── OutputRefused             the answer is not what was asked for: repair where that can help, else fail
 └── ProviderError             see `providers`: outcome, whether to retry, whether it may be billed
 """
 
@@ -57,7 +57,16 @@ class RowsRefused(FanzError):
 
 
 class OutputRefused(FanzError):
-    """The provider's text is not the output that was asked for; the text says how, for a repair turn to use."""
+    """The provider's text is not the output that was asked for; the text says how, for a repair turn to use.
+
+    `repairable` is False where asking again cannot help: the model refused, or the provider's filter stopped it. A
+    repair turn would be paid for the same refusal.
+    """
+
+    def __init__(self, detail: str, *, repairable: bool = True) -> None:
+        """`detail` is for the model and for people, and never quotes the answer."""
+        super().__init__(detail)
+        self.repairable = repairable
 
 
 class ProviderError(FanzError):

@@ -59,15 +59,17 @@ def test_a_nul_becomes_a_sign_that_can_be_stored() -> None:
 @pytest.mark.parametrize("generation_type", sorted(INPUTS))
 @pytest.mark.parametrize("text", ["", "  \n", '""', "``` \n```"])
 def test_no_text_is_refused(generation_type: str, text: str) -> None:
-    with pytest.raises(OutputRefused):
+    with pytest.raises(OutputRefused) as caught:
         read(generation_type, text)
+    assert caught.value.repairable
 
 
 @pytest.mark.parametrize("generation_type", sorted(INPUTS))
 @pytest.mark.parametrize("finish", ["refusal", "content-filter"])
 def test_a_models_refusal_is_never_the_answer(generation_type: str, finish: Finish) -> None:
-    with pytest.raises(OutputRefused, match=finish):
+    with pytest.raises(OutputRefused, match=finish) as caught:
         read(generation_type, "I'm sorry, but I can't help with that.", finish)
+    assert not caught.value.repairable
 
 
 def test_text_cut_off_at_the_limit_is_kept_and_half_a_json_is_not() -> None:

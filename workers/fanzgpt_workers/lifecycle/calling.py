@@ -149,6 +149,8 @@ class Caller:
                 output = self._prompts.read(request.event, completion)
             except OutputRefused as refused:
                 await self._books.settle(ended)
+                if not refused.repairable:
+                    return Unanswered(reason="output", detail=str(refused), retryable=False, course=course)
                 if repairs >= self._policy.repairs or tally.billed >= self._policy.retry.billed_attempts:
                     return Unanswered(reason="output", detail=str(refused), retryable=True, course=course)
                 repairs += 1

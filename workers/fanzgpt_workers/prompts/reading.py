@@ -77,7 +77,7 @@ def _unfenced(completion: Completion) -> str:
         why = (
             "the model refused" if completion.finish_reason == "refusal" else "the provider's content filter stopped it"
         )
-        raise OutputRefused(f"{why} (finish reason {completion.finish_reason})")
+        raise OutputRefused(f"{why} (finish reason {completion.finish_reason})", repairable=False)
     text = completion.text
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
