@@ -5,16 +5,18 @@ import json
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.e2e.forwarder import Forwarder, forwarder
 from tests.e2e.processes import FANZGPT, bare_environ, worker
 from tests.e2e.rows import rows, stored_past
 from tests.e2e.topics import Onlooker, header, onlooker, raw_producer
@@ -27,6 +29,8 @@ from fanzgpt_schemas.events import (
     REQUESTED_TOPIC,
 )
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
+
+T = TypeVar("T")
 
 SLACK_SECONDS = 5.0  # what a loaded machine may add to a bound
 
@@ -210,6 +214,62 @@ async def test_a_sink_ends_its_transaction_on_sigterm_and_the_next_one_goes_on_w
         await connection.close()
 
 
+async def test_a_database_that_is_away_keeps_no_worker_from_ending_and_the_next_one_answers(
+    environ: dict[str, str], emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    emulator.script([{"action": {"do": "slow", "seconds": 1}, "times": 8}])
+    async with (
+        forwarded_database(environ) as (forwarded, database),
+        onlooker(environ["KAFKA_BOOTSTRAP_SERVERS"], COMPLETED_TOPIC, FAILED_TOPIC) as seen,
+    ):
+        hurried = {**forwarded, "GENERATION_DRAIN_SECONDS": "2"}
+        async with beside(worker("generation", hurried, tmp_path)) as process:
+            ids = await published(environ, 8)
+            await reached(10, lambda: emulator.stats()["in_flight"] == len(ids))
+            await database.close()
+            await drained(process, within=2)
+        with worker("generation", environ, tmp_path):
+            await seen.wait_for(named(ids, COMPLETED_TOPIC), count=len(ids))
+        assert endings_by_id(seen, ids) == Counter(ids)
+
+
+async def test_a_database_that_is_away_keeps_no_sink_from_ending_and_the_next_one_stores(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    sink = SINKS["history-sink"]
+    async with forwarded_database(environ) as (forwarded, database):
+        hurried = {**forwarded, "SINK_DRAIN_SECONDS": "2"}
+        async with beside(worker("history-sink", hurried, tmp_path)) as process:
+            await reached(10, lambda: '"rebalanced"' in (tmp_path / "history-sink.log").read_text())
+            await database.close()
+            async with raw_producer(environ["KAFKA_BOOTSTRAP_SERVERS"]) as producer:
+                await producer.send_and_wait(sink.topic, json.dumps(sink.event(f"u-{uuid4()}", 1)).encode())
+            await reached(10, lambda: "waiting for PostgreSQL" in (tmp_path / "history-sink.log").read_text())
+            await drained(process, within=2)
+    with worker("history-sink", environ, tmp_path):
+        assert len(await rows(environ["DATABASE_URL"], "SELECT 1 FROM ai_generation_history", until=1)) == 1
+
+
+@asynccontextmanager
+async def beside(block: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """The block, entered and left in a thread: what runs on this loop goes on meanwhile."""
+    entered = await asyncio.to_thread(block.__enter__)
+    try:
+        yield entered
+    finally:
+        await asyncio.to_thread(block.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def forwarded_database(environ: dict[str, str]) -> AsyncIterator[tuple[dict[str, str], Forwarder]]:
+    """Settings with the database at a second address, which can be cut."""
+    parts = urlsplit(environ["DATABASE_URL"])
+    login, _, server = parts.netloc.rpartition("@")
+    async with forwarder(server) as database:
+        await database.open()
+        yield {**environ, "DATABASE_URL": urlunsplit(parts._replace(netloc=f"{login}@{database.address}"))}, database
+
+
 async def test_the_monitor_ends_between_two_looks(environ: dict[str, str], tmp_path: Path) -> None:
     with worker("monitor", {**environ, "MONITOR_INTERVAL_SECONDS": "0.2"}, tmp_path) as process:
         log = tmp_path / "monitor.log"
@@ -245,7 +305,8 @@ async def test_the_emulator_ends_with_every_call_on_its_bill(tmp_path: Path) -> 
 async def test_a_rolling_restart_under_load_bills_nothing_twice(
     names: tuple[str | None, ...], environ: dict[str, str], tmp_path: Path
 ) -> None:
-    with running_emulator(tmp_path / "rolling.jsonl", latency="200ms") as emulator, ExitStack() as running:
+    async with AsyncExitStack() as running:
+        emulator = running.enter_context(running_emulator(tmp_path / "rolling.jsonl", latency="200ms"))
         environ = {**environ, "OPENAI_BASE_URL": emulator.openai_base_url}
         replicas = [{**environ, "KAFKA_GROUP_INSTANCE_ID": name} if name else environ for name in names]
         running.enter_context(worker("history-sink", environ, tmp_path))
@@ -255,7 +316,7 @@ async def test_a_rolling_restart_under_load_bills_nothing_twice(
             await reached(10, lambda: emulator.stats()["calls"] >= 40)
             for process, replica in zip(old, replicas, strict=True):
                 await drained(process, within=2)
-                await asyncio.to_thread(running.enter_context, worker("generation", replica, tmp_path))
+                await running.enter_async_context(beside(worker("generation", replica, tmp_path)))
             ids = await publishing
             await seen.wait_for(named(ids, COMPLETED_TOPIC), count=len(ids))
             await one_row_each(environ, seen, ids)

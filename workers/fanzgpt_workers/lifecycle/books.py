@@ -1,7 +1,9 @@
 """The ledger as one request sees it: single items in, batched statements behind."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
+from typing import Final
 from uuid import UUID
 
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
@@ -10,6 +12,8 @@ from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.errors import Unavailable
 from fanzgpt_workers.lifecycle.batching import Batcher
 from fanzgpt_workers.ports import Ledger
+
+CLOSING_SECONDS: Final = 2.0
 
 
 class Books:
@@ -52,7 +56,12 @@ class Books:
         """Note publication; nobody waits for it, since a redelivery only publishes the same events again."""
         self._marks.submit(key).add_done_callback(asyncio.Future.exception)
 
-    async def close(self) -> None:
-        """Wait for what is still to be written."""
-        for batcher in (self._claims, self._starts, self._settlements, self._endings, self._marks):
-            await batcher.settle()
+    async def close(self, *, within: float = CLOSING_SECONDS) -> None:
+        """Wait for what is still to be written, for so many seconds.
+
+        What a ledger that is away does not take any more, the next owner of the request learns without it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                for batcher in (self._claims, self._starts, self._settlements, self._endings, self._marks):
+                    await batcher.settle()
