@@ -1,9 +1,11 @@
 """The generation worker: consumes requests, asks providers, publishes endings."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from fanzgpt_workers.core.routing import Routes
 from fanzgpt_workers.engine.book import Room
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
+from fanzgpt_workers.filtering.filter import TermsFilter
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
@@ -48,6 +51,10 @@ async def open_generation(
         transport=ai.transport,
         bounds=Bounds(connections=limits.max_in_flight + 64),
         at_once=[ai.default_provider],
+    )
+    content_filter = TermsFilter(
+        settings.features.blocked_terms,
+        file=Path(settings.features.blocked_terms_file) if settings.features.blocked_terms_file else None,
     )
     known = {e.name: listed for e in endpoints if (listed := listed_as(e)) is not None}
     async with (
@@ -89,6 +96,7 @@ async def open_generation(
                 on_unknown=ai.on_unknown,
             ),
             observer=watch,
+            content_filter=content_filter,
         )
         group = kafka.group("generation")
         intake = GenerationIntake(
@@ -111,7 +119,9 @@ async def open_generation(
         await start_consumer(consumer, kafka.bootstrap_servers)
         engine = Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
         watch_engine(engine, watch.metrics)
+        following = asyncio.create_task(content_filter.follow(told=watch.terms_read))
         yield engine
+        following.cancel()
         await books.close()
         for provider in providers.values():
             await provider.aclose()

@@ -146,6 +146,18 @@ class Prompts(Protocol):
         ...
 
 
+class ContentFilter(Protocol):
+    """Terms that neither a request nor an answer may contain. Whatever it raises means that nothing passes."""
+
+    def blocks_request(self, event: GenerationRequested) -> bool:
+        """Whether something that was written into the request contains a blocked term."""
+        ...
+
+    def blocks_answer(self, output: Mapping[str, JsonValue]) -> bool:
+        """Whether the answer contains one."""
+        ...
+
+
 class Pricing(Protocol):
     """What calls cost."""
 

@@ -5,7 +5,7 @@ from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_workers.engine.loop import Engine
-from fanzgpt_workers.errors import Fenced
+from fanzgpt_workers.errors import ConfigurationError, Fenced
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.observability.metrics import EngineState, Metrics, SinkName
@@ -59,6 +59,13 @@ class GenerationWatch:
     def commit_refused(self, error: KafkaError) -> None:
         """The group did not take a commit."""
         self._log.warning("commit refused", error=str(error))
+
+    def terms_read(self, outcome: int | ConfigurationError) -> None:
+        """The file of blocked terms has changed."""
+        if isinstance(outcome, int):
+            self._log.info("blocked terms read", terms=outcome)
+        else:
+            self._log.error("blocked terms left as they were", error=str(outcome))
 
     def database_away(self, error: Exception) -> None:
         """The ledger waits for PostgreSQL."""

@@ -1,12 +1,14 @@
 """One request, from its claim to its published ending."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.generation import Reason
@@ -23,7 +25,7 @@ from fanzgpt_workers.lifecycle.calling import Answered, Caller, Lost, Unanswered
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.outbox import pack, unpack
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Clock
+from fanzgpt_workers.ports import Clock, ContentFilter
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.records import Handled
 
@@ -33,6 +35,7 @@ UNKNOWN_OUTCOME: Final = (
     "a call for this request was under way when its worker died; it may have been billed, and the policy for such "
     "a request is not to call again (onUnknown: fail)"
 )
+BLOCKED: Final = "Content contains blocked terms"
 STATE_OF: Final[dict[Reason, EndState]] = {"expired": "expired", "rejected": "rejected", "cancelled": "cancelled"}
 
 
@@ -74,8 +77,9 @@ class Answering:
         owner: UUID,
         policy: AnswerPolicy,
         observer: Observer,
+        content_filter: ContentFilter | None = None,
     ) -> None:
-        """`owner` names this run of this process in the ledger."""
+        """`owner` names this run of this process in the ledger. Without a filter nothing is blocked."""
         self._books = books
         self._caller = caller
         self._publication = publication
@@ -83,6 +87,7 @@ class Answering:
         self._owner = owner
         self._policy = policy
         self._observer = observer
+        self._filter = content_filter
 
     async def run(self, request: LiveRequest) -> Handled:
         """Claim, answer, save, publish."""
@@ -133,6 +138,9 @@ class Answering:
         except OutputRefused as refused:
             return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
         match answer:
+            case Answered(output=output, course=course, attempt=attempt) if self._is_blocked(output):
+                told = events.failed(request, "rejected", BLOCKED, retryable=False, course=course, at=self._clock.now())
+                return await self._end(request, epoch, "rejected", told, course=course, settles=attempt)
             case Answered(output=output, course=course, attempt=attempt):
                 told = events.completed(request, output, course, at=self._clock.now())
                 return await self._end(request, epoch, "completed", told, course=course, settles=attempt)
@@ -147,9 +155,14 @@ class Answering:
         )
         if denied is not None:
             return denied.reason, denied.detail
+        if self._filter is not None and self._filter.blocks_request(event):
+            return "rejected", BLOCKED
         if (event.on_unknown or self._policy.on_unknown) == "fail" and any(p.outcome == "unknown" for p in past):
             return "unknown-outcome", UNKNOWN_OUTCOME
         return None
+
+    def _is_blocked(self, output: Mapping[str, JsonValue]) -> bool:
+        return self._filter is not None and self._filter.blocks_answer(output)
 
     async def _fail(
         self, request: LiveRequest, epoch: int, reason: Reason, detail: str, *, retryable: bool, course: Course

@@ -49,8 +49,16 @@ class FeatureSettings(Group):
     blocked_terms: Terms = Field(
         default=(),
         alias="BLOCKED_TERMS",
-        description="Comma-separated terms that no request may contain, in any case of letters. None by default.",
+        description="Comma-separated terms that no request and no answer may contain, in any case or disguise of "
+        "letters. None by default.",
         examples=["first term,second term"],
+    )
+    blocked_terms_file: str | None = Field(
+        default=None,
+        alias="BLOCKED_TERMS_FILE",
+        description="File with one more blocked term a line (# begins a comment). It is read again within 5 s of a "
+        "change. None by default.",
+        examples=["/etc/fanzgpt/blocked-terms.txt"],
     )
 
     @property

@@ -1,0 +1,1 @@
+"""The content filter: terms that neither a request nor an answer may contain, however they are dressed up."""
