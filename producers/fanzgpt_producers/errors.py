@@ -30,7 +30,11 @@ class EventTooLarge(ProducerError):
         self.topic = topic
         self.size = size
         self.limit = limit
-        most = f"at most {limit:,} are taken" if limit is not None else "the broker takes less for this topic"
+        most = (
+            f"at most {limit:,} are taken: shorten it"
+            if limit is not None
+            else "the broker takes less for this topic: shorten it, or raise the topic's max.message.bytes"
+        )
         super().__init__(f"an event for {topic} is {size:,} bytes long; {most}")
 
 

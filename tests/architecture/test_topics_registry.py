@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fanzgpt_producers.publisher import MAX_EVENT_BYTES
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_schemas.events import REQUESTED_SPEC, SPECS, TOPIC_NAMES, VALUE_LIMITS
 from fanzgpt_schemas.release import event_specs, path_of
@@ -47,6 +48,10 @@ def test_each_event_has_its_topic() -> None:
 @pytest.mark.parametrize("spec", ALL, ids=every)
 def test_the_broker_takes_the_longest_value_that_the_codec_writes(spec: TopicSpec) -> None:
     assert VALUE_LIMITS[spec.name] + HEADROOM <= spec.max_message_bytes
+
+
+def test_our_publisher_takes_what_the_largest_topic_takes() -> None:
+    assert max(spec.max_message_bytes for spec in ALL) == MAX_EVENT_BYTES
 
 
 @pytest.mark.parametrize("spec", PUBLIC, ids=every)
