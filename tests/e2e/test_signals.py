@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 from collections import Counter
@@ -17,7 +18,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from tests.e2e.forwarder import Forwarder, forwarder
-from tests.e2e.processes import FANZGPT, bare_environ, worker
+from tests.e2e.processes import FANZGPT, bare_environ, settings, worker
 from tests.e2e.rows import rows, stored_past
 from tests.e2e.topics import Onlooker, header, onlooker, raw_producer
 
@@ -29,6 +30,7 @@ from fanzgpt_schemas.events import (
     REQUESTED_TOPIC,
 )
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
+from fanzgpt_stack.testing import running_stack
 
 T = TypeVar("T")
 
@@ -248,6 +250,38 @@ async def test_a_database_that_is_away_keeps_no_sink_from_ending_and_the_next_on
             await drained(process, within=2)
     with worker("history-sink", environ, tmp_path):
         assert len(await rows(environ["DATABASE_URL"], "SELECT 1 FROM ai_generation_history", until=1)) == 1
+
+
+async def test_a_broker_that_hangs_keeps_no_process_past_its_grace_time(migrated_template: str, tmp_path: Path) -> None:
+    with running_stack(tmp_path / "stack") as stack, running_emulator(tmp_path / "bill.jsonl") as emulator:
+        endpoints = dict(stack.endpoints())
+        emulator.script([{"action": {"do": "hang"}}])
+        environ = {**settings(endpoints, endpoints["DATABASE_URL"], emulator), "GENERATION_DRAIN_SECONDS": "1"}
+        environ["SINK_DRAIN_SECONDS"] = "1"
+        for words in (("db", "migrate"), ("topics", "apply")):
+            assert (
+                await asyncio.to_thread(subprocess.run, [FANZGPT, *words], env=environ, check=False)
+            ).returncode == 0
+        [broker] = [server.pid for server in stack.status() if server.name.startswith("kafka")]
+        assert broker is not None
+        with ExitStack() as running:
+            names = ("generation", "history-sink")
+            processes = [running.enter_context(worker(name, environ, tmp_path)) for name in names]
+            await published(environ, 8)
+            async with raw_producer(environ["KAFKA_BOOTSTRAP_SERVERS"]) as producer:
+                event = SINKS["history-sink"].event(f"u-{uuid4()}", 1)
+                await producer.send_and_wait(COMPLETED_TOPIC, json.dumps(event).encode())
+            await reached(10, lambda: emulator.stats()["in_flight"] == 8)
+            os.kill(broker, signal.SIGSTOP)
+            try:
+                for process in processes:
+                    process.send_signal(signal.SIGTERM)
+                for process in processes:
+                    assert await asyncio.to_thread(process.wait, 9 + SLACK_SECONDS) in {0, 3}
+            finally:
+                os.kill(broker, signal.SIGCONT)
+        for name in names:
+            assert "Traceback" not in (tmp_path / f"{name}.log").read_text()
 
 
 @asynccontextmanager

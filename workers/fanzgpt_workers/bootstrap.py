@@ -1,10 +1,13 @@
 """The composition root: from settings to a running process, until SIGTERM."""
 
 import asyncio
+import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Protocol, cast
 from uuid import uuid4
 
@@ -25,6 +28,8 @@ from fanzgpt_workers.settings import ProcessName, Settings
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.watching import GenerationWatch, SinkWatch
 
+CLOSING_SECONDS: Final = 8.0  # beyond the drain; together they stay below the grace time of docker-compose.yml
+LEFT_EARLY: Final = 3  # as for every command: a server is away
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
@@ -52,7 +57,8 @@ class SystemClock:
 def run(name: str, settings: Settings) -> int:
     """Run one process in the foreground; 0 after a clean drain. Raises FanzError for what a person has to mend.
 
-    A server that is away is told with its address and waited for.
+    A server that is away at the start is told with its address and waited for. One that is away at the end is not: the
+    process exits with 3 once its drain time and 8 s are over.
     """
     return uvloop.run(_run(cast("ProcessName", name), settings))
 
@@ -66,7 +72,7 @@ async def _run(name: ProcessName, settings: Settings) -> int:
     ):
         process = await _opened(opened, name, settings, metrics, log)
         if process is not None:
-            _on_signals(process.stop)
+            _on_signals(partial(_end, process, within=_drain_seconds(name, settings) + CLOSING_SECONDS, log=log))
             announce_ready(log, metrics_port=health.port, ready_file=settings.process.ready_file)
             await process.run()
     log.info("stopped")
@@ -107,6 +113,26 @@ async def _require_database(settings: Settings, table: str) -> None:
         database.connection() as connection,
     ):
         await connection.execute(f"SELECT FROM {table} LIMIT 0")  # a name of ours
+
+
+def _drain_seconds(name: ProcessName, settings: Settings) -> float:
+    """How long the process's work may take to end."""
+    if name == "generation":
+        return settings.generation.drain_seconds
+    return 0.0 if name == "monitor" else settings.sinks.drain_seconds
+
+
+def _end(process: Process, *, within: float, log: FilteringBoundLogger) -> None:
+    """Ask for a drain, and leave when it takes too long: a server that answers nobody holds its clients for minutes."""
+    process.stop()
+    asyncio.get_running_loop().call_later(within, _leave, within, log)
+
+
+def _leave(within: float, log: FilteringBoundLogger) -> None:
+    # What a kill may not lose is not lost here either: rows, offsets and endings are where they were promised to be.
+    log.error("left before everything was closed", seconds=within)
+    logging.shutdown()
+    os._exit(LEFT_EARLY)
 
 
 def _on_signals(act: Callable[[], object]) -> None:
