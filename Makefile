@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := schemas producers workers stack
+DISTRIBUTIONS := schemas producers workers gateway stack
 LOCK := requirements/lock.txt
 INSTALLED := $(VENV)/.installed
 

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = ("lock.txt", "uv.txt")
-OURS: Final = ("schemas", "producers", "workers", "stack")
+OURS: Final = ("schemas", "producers", "workers", "gateway", "stack")
 _HASH: Final = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 

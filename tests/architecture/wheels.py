@@ -1,4 +1,4 @@
-"""The four wheels as they would be released, built once."""
+"""The five wheels as they would be released, built once."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 
 ROOT: Final = Path(__file__).parents[2]
-DISTRIBUTIONS: Final = ("schemas", "producers", "workers", "stack")
+DISTRIBUTIONS: Final = ("schemas", "producers", "workers", "gateway", "stack")
 
 
 @cache

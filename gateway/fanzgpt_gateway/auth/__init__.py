@@ -1,0 +1,1 @@
+"""Who is calling: services by key, people by token."""

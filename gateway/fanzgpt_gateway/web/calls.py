@@ -1,0 +1,57 @@
+"""What every endpoint knows of the call it answers."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from starlette.requests import Request
+
+from fanzgpt_gateway.asking import Call
+from fanzgpt_gateway.refusals import InvalidRequest
+from fanzgpt_gateway.web.address import Network, client_address
+from fanzgpt_gateway.web.arrival import SAFE
+
+_WAIT: Final = re.compile(r"\bwait=(\d{1,6})\b")
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def calls(*, wait_seconds: float, trusted_proxies: Sequence[Network]) -> Callable[[Request], Call]:
+    """Reads calls.
+
+    The request's id is its Idempotency-Key, else its X-Request-ID, else a new one. `Prefer: wait=N` waits N seconds
+    where that is less than `wait_seconds`; `Prefer: respond-async` waits for nothing.
+    """
+
+    def call_of(request: Request) -> Call:
+        headers = request.headers
+        peer = request.client.host if request.client else ""
+        trace = headers.get("traceparent", "")
+        return Call(
+            caller=request.state.caller,
+            request_id=_request_id(request),
+            address=client_address(peer, headers.getlist("x-forwarded-for"), trusted_proxies),
+            wait_seconds=min(_preferred(headers.get("prefer", "")), wait_seconds),
+            traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
+        )
+
+    return call_of
+
+
+def _request_id(request: Request) -> str:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        if request.state.unsafe_request_id:
+            raise InvalidRequest("X-Request-ID has to be 1 to 128 visible ASCII characters")
+        return str(request.state.request_id)
+    if len(key) > 1 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]  # as the IETF's draft writes it
+    if SAFE.fullmatch(key) is None:
+        raise InvalidRequest("Idempotency-Key has to be 1 to 128 visible ASCII characters")
+    return key
+
+
+def _preferred(prefer: str) -> float:
+    if "respond-async" in prefer:
+        return 0.0
+    match = _WAIT.search(prefer)
+    return float(match[1]) if match else float("inf")

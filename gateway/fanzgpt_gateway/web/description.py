@@ -1,0 +1,63 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what it cannot know of the door before them."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from fanzgpt_gateway.web.arrival import HEADER
+
+_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]{1,128}$"}
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    HEADER: {
+        "description": "The request's id, unless Idempotency-Key is given: the same id with the same content is the "
+        "same request, however often it is sent. Said again in every answer.",
+        "schema": _ID,
+        "example": "1764000000000-k3j9x2m1q",
+    },
+    "Idempotency-Key": {"description": "The request's id.", "schema": _ID},
+    "Prefer": {
+        "description": "`wait=N`: wait N seconds at most. `respond-async`: do not wait.",
+        "schema": {"type": "string"},
+        "example": "wait=5",
+    },
+}
+_SECURITY: Final = {
+    "apiKey": {"type": "http", "scheme": "bearer", "description": "A service's key."},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A user's token with `userId`, `permissions` (holding `ai:use`), `exp` and, optionally, "
+        "`subscription`.",
+    },
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Let the application's document tell of keys, tokens, ids and headers."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(generated())
+        return generated()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation extends the document
+
+
+def _complete(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = _SECURITY
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            # FastAPI's own shape of a wrong body is never sent: ours stands under 400.
+            if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                del operation["responses"]["422"]
+            if not path.startswith("/api/"):
+                continue
+            operation["security"] = [{"apiKey": []}, {"token": []}]
+            names = _HEADERS if method == "post" else (HEADER,)
+            operation.setdefault("parameters", []).extend(
+                {"name": name, "in": "header", "required": False, **_HEADERS[name]} for name in names
+            )
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

@@ -1,0 +1,114 @@
+"""The eight endpoints that ask."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+
+from fanzgpt_gateway.asking import Asking, Call, Question
+from fanzgpt_gateway.web.answers import (
+    Accepted,
+    Answered,
+    ChatResponseAnswer,
+    ContentCalendarAnswer,
+    ConversationStartersAnswer,
+    ErrorBody,
+    ImageAnalysisAnswer,
+    PerformanceAnalysisAnswer,
+    PersonalizedMessageAnswer,
+    SocialPostAnswer,
+    VoiceSynthesisAnswer,
+)
+from fanzgpt_gateway.web.bodies import (
+    Asked,
+    ChatResponseBody,
+    ContentCalendarBody,
+    ConversationStartersBody,
+    ImageAnalysisBody,
+    PerformanceAnalysisBody,
+    PersonalizedMessageBody,
+    SocialPostBody,
+    VoiceSynthesisBody,
+)
+from fanzgpt_gateway.web.replies import JsonReply
+
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": ErrorBody, "description": text}
+    for status, text in {
+        400: "The body is wrong, or holds a blocked term",
+        401: "No token, or one that is not believed",
+        403: "The user may not use AI, or the feature is switched off",
+        408: "The body did not arrive in time",
+        409: "The request was cancelled",
+        413: "The body is too large",
+        422: "The request was rejected, or its id was used before with other content",
+        429: "The user's window is full",
+        502: "The provider failed",
+        503: "The request may not have been taken: repeat it under the same id",
+        504: "The request's deadline passed",
+    }.items()
+}
+
+
+def generation(asking: Asking, call_of: Callable[[Request], Call]) -> APIRouter:
+    """The routes, answered by `asking`."""
+    router = APIRouter(tags=["generation"])
+    Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
+
+    def answers(path: str, answer: type[Answered]) -> Callable[..., Any]:
+        pending = {"model": Accepted, "description": "The answer takes longer; it will be at Location"}
+        return router.post(path, response_model=answer, responses={202: pending, **ERRORS})
+
+    async def ask(body: Asked, call: Call) -> JsonReply:
+        question = Question(
+            type=body.type,
+            user_id=body.user_id,
+            needs_user=body.needs_user,
+            input=body.input(),
+            options=body.options,
+            conversation_id=body.conversation_id,
+        )
+        return await asking.answer(question, call)
+
+    @answers("/content/social-post", SocialPostAnswer)
+    async def social_post(body: SocialPostBody, call: Arrived) -> JsonReply:
+        """A post about a topic, shaped for a platform."""
+        return await ask(body, call)
+
+    @answers("/content/personalized-message", PersonalizedMessageAnswer)
+    async def personalized_message(body: PersonalizedMessageBody, call: Arrived) -> JsonReply:
+        """A message from a creator to one recipient."""
+        return await ask(body, call)
+
+    @answers("/chat/response", ChatResponseAnswer)
+    async def chat_response(body: ChatResponseBody, call: Arrived) -> JsonReply:
+        """A reply to a message, given the conversation so far."""
+        return await ask(body, call)
+
+    @answers("/chat/starters", ConversationStartersAnswer)
+    async def chat_starters(body: ConversationStartersBody, call: Arrived) -> JsonReply:
+        """Opening lines: exactly `count` of them, five by default."""
+        return await ask(body, call)
+
+    @answers("/creator/content-calendar", ContentCalendarAnswer)
+    async def content_calendar(body: ContentCalendarBody, call: Arrived) -> JsonReply:
+        """A dated plan for a timeframe."""
+        return await ask(body, call)
+
+    @answers("/creator/performance-analysis", PerformanceAnalysisAnswer)
+    async def performance_analysis(body: PerformanceAnalysisBody, call: Arrived) -> JsonReply:
+        """An analysis of the user's own figures."""
+        return await ask(body, call)
+
+    @answers("/media/analyze-image", ImageAnalysisAnswer)
+    async def analyze_image(body: ImageAnalysisBody, call: Arrived) -> JsonReply:
+        """A look at one image."""
+        return await ask(body, call)
+
+    @answers("/voice/synthesize", VoiceSynthesisAnswer)
+    async def synthesize(body: VoiceSynthesisBody, call: Arrived) -> JsonReply:
+        """Speech from text."""
+        return await ask(body, call)
+
+    return router
