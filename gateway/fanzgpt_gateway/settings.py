@@ -70,8 +70,12 @@ class Settings(BaseModel):
         "127.0.0.1", alias="METRICS_HOST", min_length=1, description="Address of /metrics, /health/live, /health/ready."
     )
     metrics_port: int = Field(METRICS_PORT, alias="METRICS_PORT", ge=0, le=65_535, description="0 takes a free one.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="LOG_LEVEL")
-    log_format: Literal["auto", "json", "text"] = Field("auto", alias="LOG_FORMAT")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", alias="LOG_LEVEL", description="Least level that is logged."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", alias="LOG_FORMAT", description="`auto`: JSON in a pipe, text on a terminal."
+    )
     ready_file: str | None = Field(
         None, alias="READY_FILE", description="File written once calls are taken: JSON with pid, port and metricsPort."
     )
@@ -112,9 +116,27 @@ class Settings(BaseModel):
     )
 
     # What one may ask, and how much.
-    window_seconds: int = Field(900, alias="RATE_LIMIT_WINDOW_SECONDS", ge=1, le=86_400)
-    window_requests: int = Field(100, alias="RATE_LIMIT_REQUESTS", ge=1, le=100_000)
-    window_premium_requests: int = Field(200, alias="RATE_LIMIT_PREMIUM_REQUESTS", ge=1, le=100_000)
+    window_seconds: int = Field(
+        900,
+        alias="RATE_LIMIT_WINDOW_SECONDS",
+        ge=1,
+        le=86_400,
+        description="Length of a user's window. 900 is the ecosystem's contract.",
+    )
+    window_requests: int = Field(
+        100,
+        alias="RATE_LIMIT_REQUESTS",
+        ge=1,
+        le=100_000,
+        description="Requests of one user within a window; beyond, 429.",
+    )
+    window_premium_requests: int = Field(
+        200,
+        alias="RATE_LIMIT_PREMIUM_REQUESTS",
+        ge=1,
+        le=100_000,
+        description="The same for `subscription: premium`.",
+    )
     body_bytes: int = Field(
         1_000_000,
         alias="GATEWAY_BODY_BYTES",

@@ -9,10 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, get_args, get_origin
 
-from pydantic import SecretStr
+from prometheus_client.registry import Collector
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from tests.architecture.command_tree import commands
 
+from fanzgpt_gateway.metrics import Metrics as GatewayMetrics
+from fanzgpt_gateway.settings import Settings as GatewaySettings
 from fanzgpt_schemas.topics import bundled_topics
 from fanzgpt_workers.cli import DONE, FAILED, MISUSED, UNAVAILABLE
 from fanzgpt_workers.observability.metrics import Metrics
@@ -20,7 +23,7 @@ from fanzgpt_workers.settings import Settings
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 WRITTEN: Final = "<!-- Written by `make reference` from the code; a test holds the two together. -->"
-NOT_USED_YET: Final = ("AI_RATE_LIMIT_RPM", "AI_RATE_LIMIT_TPM", "BLOCKED_TERMS")
+NOT_USED_YET: Final = ("AI_RATE_LIMIT_RPM", "AI_RATE_LIMIT_TPM")
 """Settings that are read and checked, and that nothing obeys yet."""
 
 _BOUNDS: Final = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
@@ -44,21 +47,16 @@ def settings() -> Iterator[str]:
         "names no server and the embedded stack is up, the stack's variables are used."
     )
     yield ""
-    yield f"Read and checked, but not obeyed yet: {', '.join(f'`{name}`' for name in NOT_USED_YET)}. `REDIS_URL` is"
-    yield "looked at by `fanzgpt doctor` alone."
+    if NOT_USED_YET:
+        yield f"Read and checked, but not obeyed yet: {', '.join(f'`{name}`' for name in NOT_USED_YET)}."
+        yield ""
+    yield "The sections up to the gateway's are those of `fanzgpt worker` and of the commands that look."
     for section in Settings.model_fields.values():
         group = section.annotation
         assert isinstance(group, type)
-        yield ""
-        yield f"## {_first_line(group)}"
-        yield ""
-        yield from table(
-            ("Variable", "Value", "Default", "What for"),
-            (
-                (f"`{field.alias}`", _value(field), _default(field), " ".join((field.description or "").split()))
-                for field in group.model_fields.values()  # type: ignore[attr-defined]  # a group of settings
-            ),
-        )
+        assert issubclass(group, BaseModel)
+        yield from _settings_of(group, _first_line(group))
+    yield from _settings_of(GatewaySettings, "The gateway")
     yield ""
     yield "## Beside the settings"
     yield ""
@@ -81,7 +79,7 @@ def metrics() -> Iterator[str]:
     yield ""
     yield WRITTEN
     yield ""
-    yield "Every process serves these at `/metrics` on its `METRICS_PORT`, beside `/health/live` and `/health/ready`."
+    yield "Every `fanzgpt worker` serves these at `/metrics` on its `METRICS_PORT`, beside `/health/live` and `/health/ready`."
     yield "A process has the metrics of its own work; the others are there and stay empty."
     yield ""
     yield (
@@ -89,11 +87,25 @@ def metrics() -> Iterator[str]:
         "figures are rows: `users.ai_usage_stats` and `ai_generation_history`, or `fanzgpt ledger sum --by user`."
     )
     yield ""
-    rows = (
-        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels) or "-", text)
-        for name, kind, labels, text in Metrics().catalogue()
-    )
+    rows = ((f"`{name}`", kind, _labels(labels), text) for name, kind, labels, text in Metrics().catalogue())
     yield from table(("Metric", "Kind", "Labels", "What it says"), rows)
+    yield ""
+    yield "The gateway has its own:"
+    yield ""
+    yield from table(
+        ("Metric", "Kind", "Labels", "What it says"),
+        ((f"`{name}`", kind, _labels(labels), text) for name, kind, labels, text in gateway_metrics()),
+    )
+
+
+def gateway_metrics() -> Iterator[tuple[str, str, Sequence[str], str]]:
+    """Name, kind, labels and meaning of each metric of the gateway."""
+    registry = GatewayMetrics().registry
+    collectors: Iterable[Collector] = dict.fromkeys(registry._names_to_collectors.values())
+    for collector in collectors:
+        for family in collector.collect():
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            yield name, family.type, getattr(collector, "_labelnames", ()), family.documentation
 
 
 def command_line() -> Iterator[str]:
@@ -161,6 +173,19 @@ PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
 }
 
 
+def _settings_of(group: type[BaseModel], heading: str) -> Iterator[str]:
+    yield ""
+    yield f"## {heading}"
+    yield ""
+    yield from table(
+        ("Variable", "Value", "Default", "What for"),
+        (
+            (f"`{field.alias}`", _value(field), _default(field), " ".join((field.description or "").split()))
+            for field in group.model_fields.values()
+        ),
+    )
+
+
 def page(name: str) -> str:
     """A page's text."""
     return "\n".join(PAGES[name]()) + "\n"
@@ -173,6 +198,10 @@ def main() -> None:
         (FOLDER / name).write_text(page(name))
 
 
+def _labels(labels: Sequence[str]) -> str:
+    return ", ".join(f"`{label}`" for label in labels) or "-"
+
+
 def _first_line(group: type) -> str:
     return (inspect.getdoc(group) or "").splitlines()[0].rstrip(".")
 
@@ -181,10 +210,10 @@ def _value(field: FieldInfo) -> str:
     kind = [each for each in get_args(field.annotation) if each is not type(None)] or [field.annotation]
     if get_origin(field.annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
-    words = {int: "whole number", float: "number", bool: "`true`", str: "text", SecretStr: "secret text"}
-    word = words.get(kind[0], "texts, by commas") if isinstance(kind[0], type) else "text"
     if get_origin(field.annotation) is tuple:
-        word = "texts, by commas"
+        return "texts, by commas" if kind[0] is str else "text"
+    words = {int: "whole number", float: "number", bool: "`true`", str: "text", SecretStr: "secret text"}
+    word = words.get(kind[0], "text") if isinstance(kind[0], type) else "text"
     bounds = [
         f"{prefix} {bound:,}"
         for key, prefix in _BOUNDS.items()
@@ -195,6 +224,8 @@ def _value(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     match default:
         case None | "" | ():

@@ -11,8 +11,9 @@ import pytest
 from tests.architecture.command_tree import commands, groups
 from tests.architecture.deployed import command_line
 from tests.architecture.documents import ROOT, Page, pages
-from tests.architecture.reference import FOLDER, NOT_USED_YET, PAGES, page
+from tests.architecture.reference import FOLDER, NOT_USED_YET, PAGES, gateway_metrics, page
 
+from fanzgpt_gateway.settings import Settings as GatewaySettings
 from fanzgpt_schemas.events import TOPIC_NAMES
 from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.settings import variables
@@ -22,12 +23,12 @@ every_page = pytest.mark.parametrize("written", pages(), ids=str)
 BESIDE_SETTINGS: Final = frozenset({"FANZGPT_HOME", "FANZGPT_CACHE", "FANZGPT_TEST_HOME"})
 _VARIABLE: Final = re.compile(
     r"\b(?:KAFKA|DB|DATABASE|REDIS|AI|OPENAI|ANTHROPIC|PROVIDER|GENERATION|SINK|UNKNOWN|FEATURE|BLOCKED|METRICS|LOG"
-    r"|READY|MONITOR|FANZGPT)_[A-Z_]+\b"
+    r"|READY|MONITOR|FANZGPT|FANZ_GPT|GATEWAY|JWT|RATE_LIMIT)_[A-Z_]+\b"
 )
 _METRIC: Final = re.compile(r"\bfanzgpt_[a-z_]+_(?:total|seconds|records|requests|bytes|rows|status|members)\b")
 _TOPIC: Final = re.compile(r"\bai\.[a-z]+[a-z.-]*[a-z]\b")
 _PLACE: Final = re.compile(
-    r"^(?:schemas|producers|workers|stack|tests|docs|deploy|benchmarks|examples|requirements)/[\w./-]+(?:::\w+)?$"
+    r"^(?:schemas|producers|workers|gateway|stack|tests|docs|deploy|benchmarks|examples|requirements)/[\w./-]+(?:::\w+)?$"
 )
 _MAKE_TARGET: Final = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 _WORD: Final = re.compile(r"[a-z][a-z-]*")
@@ -112,12 +113,13 @@ def test_a_command_that_there_is_is_none_to_complain_of(line: str) -> None:
 
 @every_page
 def test_every_variable_is_one_that_is_read(written: Page) -> None:
-    assert set(_VARIABLE.findall(written.text)) - variables().keys() - BESIDE_SETTINGS == set()
+    read = variables().keys() | {field.alias for field in GatewaySettings.model_fields.values()}
+    assert set(_VARIABLE.findall(written.text)) - read - BESIDE_SETTINGS == set()
 
 
 @every_page
 def test_every_metric_is_one_that_is_served(written: Page) -> None:
-    served = {name for name, *_ in Metrics().catalogue()}
+    served = {name for name, *_ in (*Metrics().catalogue(), *gateway_metrics())}
     assert {name for span in written.spans() for name in _METRIC.findall(span)} - served == set()
 
 
@@ -162,6 +164,11 @@ def test_the_reference_is_what_the_code_would_write(name: str) -> None:
 
 def test_the_reference_has_a_page_for_each_subject_and_no_other() -> None:
     assert {path.name for path in FOLDER.glob("*.md")} == set(PAGES)
+
+
+@pytest.mark.parametrize("name", ["settings.md", "metrics.md"])
+def test_nothing_in_the_reference_is_left_unexplained(name: str) -> None:
+    assert [line for line in page(name).splitlines() if line.endswith("|  |")] == []
 
 
 def test_what_is_said_to_be_without_effect_has_none() -> None:
