@@ -45,6 +45,7 @@ async def open_generation(
 ) -> AsyncIterator[Engine]:
     """The wired engine, its consumer connected; `owner` names this run in the ledger. Raises Unavailable at start."""
     kafka, limits, ai = settings.kafka, settings.generation, settings.providers
+    security = settings.kafka_security.security()
     endpoints = _endpoints(ai)
     providers = open_providers(
         endpoints,
@@ -65,7 +66,10 @@ async def open_generation(
             application="fanzgpt-generation",
         ) as database,
         KafkaPublisher(
-            kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id="fanzgpt-generation"
+            kafka.bootstrap_servers,
+            deadline=kafka.send_timeout_seconds,
+            client_id="fanzgpt-generation",
+            security=security,
         ) as publisher,
     ):
         ledger = PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS)
@@ -109,6 +113,7 @@ async def open_generation(
         consumer = open_consumer(
             Membership(
                 bootstrap_servers=kafka.bootstrap_servers,
+                security=security,
                 group_id=group,
                 client_id="fanzgpt-generation",
                 drain_seconds=limits.drain_seconds,

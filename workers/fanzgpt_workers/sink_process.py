@@ -43,7 +43,7 @@ async def open_sink(
     watch: SinkWatch,
 ) -> AsyncIterator[Sink[Row]]:
     """The wired sink, its consumer connected."""
-    kafka = settings.kafka
+    kafka, security = settings.kafka, settings.kafka_security.security()
     group, client = kafka.group(process), f"fanzgpt-{process}"
     async with (
         await open_database(
@@ -52,12 +52,15 @@ async def open_sink(
             deadline=settings.database.statement_timeout_seconds,
             application=client,
         ) as database,
-        KafkaPublisher(kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id=client) as publisher,
+        KafkaPublisher(
+            kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id=client, security=security
+        ) as publisher,
     ):
         publication = Publication(MeasuredPublisher(publisher, watch.metrics), away=watch.broker_away)
         consumer = open_consumer(
             Membership(
                 bootstrap_servers=kafka.bootstrap_servers,
+                security=security,
                 group_id=group,
                 client_id=client,
                 drain_seconds=settings.sinks.drain_seconds,

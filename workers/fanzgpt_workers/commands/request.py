@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fanzgpt_producers.client import GenerationClient
     from fanzgpt_producers.handle import Handle
     from fanzgpt_producers.requesting import Priority
+    from fanzgpt_producers.security import Security
     from fanzgpt_schemas.generation import GenerationCompleted, GenerationFailed
     from fanzgpt_schemas.requests import GenerationRequested
 
@@ -37,6 +38,7 @@ class Sending:
     """How requests are to be sent, and what is to be done about their answers."""
 
     servers: str
+    security: "Security"
     priority: "Priority"
     wait: bool
     seconds: float
@@ -77,6 +79,7 @@ def request(
     chosen = lane or (Lane.STANDARD if file is None else Lane.BATCH)
     sending = Sending(
         servers=settings.kafka.bootstrap_servers,
+        security=settings.kafka_security.security(),
         priority=chosen.value,
         wait=wait,
         seconds=timeout,
@@ -110,7 +113,9 @@ async def _send_one(given: dict[str, object], sending: Sending) -> None:
     from fanzgpt_producers.requests_file import parse_request  # noqa: PLC0415  # as above
 
     asked = parse_request(orjson.dumps(given), new_id=new_request_id)
-    async with GenerationClient(bootstrap_servers=sending.servers, source=SOURCE, listen=sending.wait) as client:
+    async with GenerationClient(
+        bootstrap_servers=sending.servers, source=SOURCE, listen=sending.wait, security=sending.security
+    ) as client:
         handle = await ask(client, asked, sending.priority)
         if not sending.wait:
             if sending.output is Format.JSON:

@@ -36,7 +36,7 @@ async def send_file(file: Path, sending: Sending) -> bool:
         if sending.wait:
             return await _ask(lines, total, sending)
         with progress("published", total) as move:
-            async with KafkaPublisher(sending.servers, client_id=SOURCE) as publisher:
+            async with KafkaPublisher(sending.servers, client_id=SOURCE, security=sending.security) as publisher:
                 sent = await publish_many(
                     publisher, _requests(lines), source=SOURCE, priority=sending.priority, on_progress=move
                 )
@@ -53,7 +53,7 @@ async def _ask(lines: IO[bytes], total: int, sending: Sending) -> bool:
     room = asyncio.Semaphore(_WAITED_FOR)
     with progress("answered", total) as move:
         async with (
-            GenerationClient(bootstrap_servers=sending.servers, source=SOURCE) as client,
+            GenerationClient(bootstrap_servers=sending.servers, source=SOURCE, security=sending.security) as client,
             asyncio.TaskGroup() as group,
         ):
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from fanzgpt_workers.records import Record
+    from fanzgpt_workers.settings import Settings
     from fanzgpt_workers.tracing.scan import LogScan
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -34,19 +35,19 @@ def tail(
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Follow a topic: one line per record, as text or as a JSON object. Moves nobody's offsets."""
-    servers = Invocation.of(context).settings("kafka").kafka.bootstrap_servers
+    settings = Invocation.of(context).settings("kafka")
     back = sys.maxsize if beginning else last
-    asyncio.run(_tail(servers, topic, back=back, follow=follow, count=count, request=request, output=output))
+    asyncio.run(_tail(settings, topic, back=back, follow=follow, count=count, request=request, output=output))
 
 
 async def _tail(
-    servers: str, name: str, *, back: int, follow: bool, count: int | None, request: str | None, output: Format
+    settings: "Settings", name: str, *, back: int, follow: bool, count: int | None, request: str | None, output: Format
 ) -> None:
     from fanzgpt_workers.tracing.matching import names_request  # noqa: PLC0415  # not for `--help`
     from fanzgpt_workers.tracing.scan import open_scan  # noqa: PLC0415  # the Kafka client: not for `--help`
 
     shown = 0
-    async with open_scan(servers) as scan:
+    async with open_scan(settings.kafka.bootstrap_servers, security=settings.kafka_security.security()) as scan:
         async for record in _records(scan, _topic(name), back=back, follow=follow):
             if request is not None and not names_request(record, request):
                 continue

@@ -11,7 +11,10 @@ from fanzgpt_workers.commands.invocation import Invocation
 from fanzgpt_workers.commands.output import Format, FormatOption, Json, say, show_json
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from fanzgpt_schemas.topics import TopicRegistry
+    from fanzgpt_workers.topics.cluster import Cluster
     from fanzgpt_workers.topics.planning import LiveTopic, Plan, Step
 
 app = typer.Typer(
@@ -105,9 +108,8 @@ async def _plan(
     context: typer.Context, registry: "TopicRegistry", *, accept_rekey: bool, cluster: str | None
 ) -> "Plan":
     from fanzgpt_workers.topics.applying import plan_topics  # noqa: PLC0415  # the Kafka client: not for `--help`
-    from fanzgpt_workers.topics.cluster import open_cluster  # noqa: PLC0415  # as above
 
-    async with open_cluster(Invocation.of(context).settings("kafka").kafka.bootstrap_servers) as broker:
+    async with _cluster(context) as broker:
         await broker.require_id(cluster)
         return await plan_topics(broker, registry, accept_rekey=accept_rekey)
 
@@ -116,22 +118,26 @@ async def _apply(
     context: typer.Context, registry: "TopicRegistry", *, accept_rekey: bool, cluster: str | None, output: Format
 ) -> "Plan":
     from fanzgpt_workers.topics.applying import apply_topics  # noqa: PLC0415  # the Kafka client: not for `--help`
-    from fanzgpt_workers.topics.cluster import open_cluster  # noqa: PLC0415  # as above
 
     def told(step: "Step") -> None:
         if output is Format.TEXT:
             say(str(step))
 
-    async with open_cluster(Invocation.of(context).settings("kafka").kafka.bootstrap_servers) as broker:
+    async with _cluster(context) as broker:
         await broker.require_id(cluster)
         return await apply_topics(broker, registry, accept_rekey=accept_rekey, told=told)
 
 
 async def _live(context: typer.Context) -> "list[LiveTopic]":
+    async with _cluster(context) as broker:
+        return await broker.topics()
+
+
+def _cluster(context: typer.Context) -> "AbstractAsyncContextManager[Cluster]":
     from fanzgpt_workers.topics.cluster import open_cluster  # noqa: PLC0415  # the Kafka client: not for `--help`
 
-    async with open_cluster(Invocation.of(context).settings("kafka").kafka.bootstrap_servers) as broker:
-        return await broker.topics()
+    settings = Invocation.of(context).settings("kafka")
+    return open_cluster(settings.kafka.bootstrap_servers, security=settings.kafka_security.security())
 
 
 def _show(found: "Plan", output: Format) -> None:

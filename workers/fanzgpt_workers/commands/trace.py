@@ -51,7 +51,9 @@ async def _look_up(settings: "Settings", request_id: str, *, since: datetime) ->
     from fanzgpt_workers.tracing.scan import open_scan  # noqa: PLC0415  # as above
 
     async with AsyncExitStack() as stack:
-        scan = await stack.enter_async_context(open_scan(settings.kafka.bootstrap_servers))
+        scan = await stack.enter_async_context(
+            open_scan(settings.kafka.bootstrap_servers, security=settings.kafka_security.security())
+        )
         database = None
         if url := settings.database.url.get_secret_value():
             database = await stack.enter_async_context(await open_database(url, size=1, application="fanzgpt-trace"))

@@ -20,7 +20,7 @@ async def kafka_findings(settings: Settings) -> list[Finding]:
     if not servers:
         return []
     try:
-        async with open_cluster(servers, deadline=_SECONDS) as cluster:
+        async with open_cluster(servers, security=settings.kafka_security.security(), deadline=_SECONDS) as cluster:
             brokers = await cluster.brokers()
             findings = [ok("Kafka", f"{servers}: {brokers} broker{'s' if brokers > 1 else ''}")]
             plan = await plan_topics(cluster, bundled_topics())

@@ -1,11 +1,12 @@
 """Membership in a consumer group, with the settings that this system's promises rest on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from fanzgpt_producers.security import Security
 from fanzgpt_workers.errors import BrokerUnavailable
 
 # Liveness is judged by progress and by heartbeats, not by how often records are asked for: a worker that waits for a
@@ -25,6 +26,7 @@ class Membership:
     group_id: str
     client_id: str
     drain_seconds: float
+    security: Security = field(default_factory=Security)
     instance_id: str | None = None
     session_timeout_seconds: float = 30.0
     fetch_max_bytes: int = 16 * 1024 * 1024
@@ -48,6 +50,7 @@ def open_consumer(membership: Membership) -> AIOKafkaConsumer:
         fetch_max_bytes=membership.fetch_max_bytes,
         max_partition_fetch_bytes=membership.max_partition_fetch_bytes,
         fetch_max_wait_ms=250,
+        **membership.security.options(),
     )
 
 

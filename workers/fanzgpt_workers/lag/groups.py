@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
+from fanzgpt_producers.security import Security
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import BrokerUnavailable
 
@@ -95,17 +96,23 @@ class Groups:
 
 
 @asynccontextmanager
-async def open_groups(bootstrap_servers: str, *, deadline: float = 15.0) -> AsyncIterator[Groups]:
+async def open_groups(
+    bootstrap_servers: str, *, security: Security | None = None, deadline: float = 15.0
+) -> AsyncIterator[Groups]:
     """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
+    security = security or Security()
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap_servers, client_id="fanzgpt-lag", request_timeout_ms=int(deadline * 1000)
+        bootstrap_servers=bootstrap_servers,
+        client_id="fanzgpt-lag",
+        request_timeout_ms=int(deadline * 1000),
+        **security.options(),
     )
     try:
         try:
             async with asyncio.timeout(deadline):
                 await admin.start()
         except (KafkaConnectionError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: is it running there?") from error
+            raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: {security.doubt}") from error
         yield Groups(admin, address=bootstrap_servers, deadline=deadline)
     finally:
         await admin.close()

@@ -8,6 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from fanzgpt_producers.security import Security
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import BrokerUnavailable
 from fanzgpt_workers.groupless import open_groupless
@@ -72,9 +73,15 @@ class LogReader:
 
 
 @asynccontextmanager
-async def open_log(bootstrap_servers: str, *, deadline: float = 15.0) -> AsyncIterator[LogReader]:
+async def open_log(
+    bootstrap_servers: str, *, security: Security | None = None, deadline: float = 15.0
+) -> AsyncIterator[LogReader]:
     """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
     async with open_groupless(
-        bootstrap_servers, client_id="fanzgpt-lag", deadline=deadline, partition_fetch_bytes=_FETCH_BYTES
+        bootstrap_servers,
+        client_id="fanzgpt-lag",
+        security=security,
+        deadline=deadline,
+        partition_fetch_bytes=_FETCH_BYTES,
     ) as consumer:
         yield LogReader(consumer, address=bootstrap_servers)

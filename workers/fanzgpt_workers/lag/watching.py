@@ -52,8 +52,9 @@ async def open_lag_reader(
 ) -> AsyncIterator[LagReader]:
     """A reader on the servers of the settings; without accounts where there is no DATABASE_URL or none is wanted."""
     async with AsyncExitStack() as stack:
-        groups = await stack.enter_async_context(open_groups(settings.kafka.bootstrap_servers))
-        log = await stack.enter_async_context(open_log(settings.kafka.bootstrap_servers))
+        servers, security = settings.kafka.bootstrap_servers, settings.kafka_security.security()
+        groups = await stack.enter_async_context(open_groups(servers, security=security))
+        log = await stack.enter_async_context(open_log(servers, security=security))
         accounts = None
         if with_accounts and (url := settings.database.url.get_secret_value()):
             database = await stack.enter_async_context(await open_database(url, size=2, application="fanzgpt-lag"))

@@ -2,6 +2,7 @@
 
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.groups import Settings
+from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
 from fanzgpt_workers.settings.problems import Problem, masked, unrecognised, variables
 from fanzgpt_workers.settings.process import METRICS_PORTS, MonitorSettings, ProcessName, ProcessSettings
 from fanzgpt_workers.settings.providers import OnUnknown, ProviderName, ProviderSettings
@@ -17,6 +18,7 @@ __all__ = [
     "DatabaseSettings",
     "FeatureSettings",
     "GenerationSettings",
+    "KafkaSecuritySettings",
     "KafkaSettings",
     "MonitorSettings",
     "Need",

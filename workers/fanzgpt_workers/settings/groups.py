@@ -5,6 +5,7 @@ A field's alias is its environment variable. Groups are frozen; secrets never sh
 
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.group import Group
+from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
 from fanzgpt_workers.settings.process import MonitorSettings, ProcessSettings
 from fanzgpt_workers.settings.providers import ProviderSettings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
@@ -15,6 +16,7 @@ class Settings(Group):
     """Everything a process is told, read once."""
 
     kafka: KafkaSettings = KafkaSettings()
+    kafka_security: KafkaSecuritySettings = KafkaSecuritySettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     providers: ProviderSettings = ProviderSettings()

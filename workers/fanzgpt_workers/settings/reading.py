@@ -68,7 +68,7 @@ def check_settings(
     problems += _wrong_addresses(values)
     problems += _missing(values, needs=needs, ignored=ignored_stack(environ, embedded))
     if settings is not None:
-        problems += _contradictions(settings)
+        problems += _contradictions(settings, values)
     return (None if problems else settings), tuple(problems)
 
 
@@ -114,7 +114,7 @@ def _missing(values: Mapping[str, str], *, needs: Collection[Need], ignored: tup
             )
 
 
-def _contradictions(settings: Settings) -> Iterator[Problem]:
+def _contradictions(settings: Settings, values: Mapping[str, str]) -> Iterator[Problem]:
     attempt, total = settings.providers.attempt_timeout_seconds, settings.providers.total_timeout_seconds
     if attempt > total:
         yield Problem(
@@ -122,3 +122,6 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
             given=f"{attempt:g}",
             remedy=f"should be at most AI_TOTAL_TIMEOUT_SECONDS ({total:g})",
         )
+    for variable, remedy in settings.kafka_security.contradictions():
+        given = values.get(variable)
+        yield Problem(variable=variable, given=None if given is None else masked(variable, given), remedy=remedy)

@@ -6,6 +6,7 @@ from typing import Final
 SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
 _OPENAI: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_PRICED_AS")
 _ANTHROPIC: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "ANTHROPIC_PRICED_AS")
+_BROKERS_OWN: Final = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_")
 _LOCAL_MODELS_OWN: Final = ("AI_MAX_TOKENS", "AI_TEMPERATURE")
 
 
@@ -13,13 +14,14 @@ def merge(environ: Mapping[str, str], embedded: Mapping[str, str] | None) -> dic
     """The variables to read: the environment's, completed by the embedded stack's.
 
     An empty variable counts as not set. What belongs together is taken from one source: the three servers, so that no
-    worker carries requests between a laptop's broker and another database; and each provider's key, address and
+    worker carries requests between a laptop's broker and another database; the broker's encryption and login with
+    them; and each provider's key, address and
     model, so that no key is sent to another's address, nor a real model held to what the local one can do.
     """
     given = {name: value for name, value in environ.items() if value.strip()}
     if not embedded or any(name in given for name in SERVERS):
         return given
-    merged = {**embedded, **given}
+    merged = {**embedded, **{name: value for name, value in given.items() if not name.startswith(_BROKERS_OWN)}}
     for provider in (_OPENAI, _ANTHROPIC):
         if any(name in given for name in provider[:2]):
             for name in (*provider, *_LOCAL_MODELS_OWN):

@@ -15,6 +15,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from fanzgpt_producers.security import Security
 from fanzgpt_workers.errors import BrokerUnavailable, ConfigurationError
 from fanzgpt_workers.topics.planning import Configure, Create, Grow, LiveTopic, Plan, Step
 
@@ -136,17 +137,23 @@ class Cluster:
 
 
 @asynccontextmanager
-async def open_cluster(bootstrap_servers: str, *, deadline: float = 30.0) -> AsyncIterator[Cluster]:
+async def open_cluster(
+    bootstrap_servers: str, *, security: Security | None = None, deadline: float = 30.0
+) -> AsyncIterator[Cluster]:
     """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
+    security = security or Security()
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap_servers, client_id="fanzgpt-topics", request_timeout_ms=int(deadline * 1000)
+        bootstrap_servers=bootstrap_servers,
+        client_id="fanzgpt-topics",
+        request_timeout_ms=int(deadline * 1000),
+        **security.options(),
     )
     try:
         async with asyncio.timeout(deadline):
             await admin.start()
         yield Cluster(admin, address=bootstrap_servers, deadline=deadline)
     except (KafkaConnectionError, TimeoutError) as error:
-        raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: is it running there?") from error
+        raise BrokerUnavailable(f"Kafka at {bootstrap_servers} does not answer: {security.doubt}") from error
     finally:
         await admin.close()
 

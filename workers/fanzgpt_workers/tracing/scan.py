@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from fanzgpt_producers.security import Security
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.errors import BrokerUnavailable
 from fanzgpt_workers.groupless import open_groupless
@@ -113,9 +114,13 @@ class LogScan:
 
 
 @asynccontextmanager
-async def open_scan(bootstrap_servers: str, *, deadline: float = 15.0) -> AsyncIterator[LogScan]:
+async def open_scan(
+    bootstrap_servers: str, *, security: Security | None = None, deadline: float = 15.0
+) -> AsyncIterator[LogScan]:
     """Connect for the block; raises BrokerUnavailable, naming the address, when no broker answers."""
-    async with open_groupless(bootstrap_servers, client_id="fanzgpt-scan", deadline=deadline) as consumer:
+    async with open_groupless(
+        bootstrap_servers, client_id="fanzgpt-scan", security=security, deadline=deadline
+    ) as consumer:
         yield LogScan(consumer, address=bootstrap_servers)
 
 
