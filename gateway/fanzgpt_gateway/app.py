@@ -24,8 +24,6 @@ from fanzgpt_gateway.web.generation import generation
 from fanzgpt_gateway.web.health import health
 from fanzgpt_gateway.web.requests import requests
 
-PREFIX = "/api/v1"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -54,10 +52,8 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     call_of = calls(wait_seconds=settings.wait_seconds, trusted_proxies=settings.trusted_proxies)
-    app.include_router(generation(parts.asking, call_of), prefix=PREFIX)
-    app.include_router(
-        requests(ledger=parts.ledger, asking=parts.asking, cancelling=parts.cancelling, call_of=call_of), prefix=PREFIX
-    )
+    app.include_router(generation(parts.asking, call_of))
+    app.include_router(requests(ledger=parts.ledger, asking=parts.asking, cancelling=parts.cancelling, call_of=call_of))
     app.include_router(health(parts.checks))
     answer_failures(app)
     describe(app)

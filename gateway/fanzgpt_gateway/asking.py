@@ -12,6 +12,7 @@ from fanzgpt_gateway.limits.windows import Allowance, Windows
 from fanzgpt_gateway.metrics import Metrics
 from fanzgpt_gateway.outcomes import refusal_of
 from fanzgpt_gateway.refusals import Refusal
+from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import answer_body
 from fanzgpt_gateway.web.replies import JsonReply
 from fanzgpt_producers.client import GenerationClient
@@ -159,7 +160,7 @@ def subject_of(call: Call, user_id: str | None) -> str:
 
 def location_of(request_id: str) -> str:
     """Where a request is read."""
-    return f"/api/v1/requests/{quote(request_id, safe='')}"
+    return f"{PREFIX}/requests/{quote(request_id, safe='')}"
 
 
 def pending(request_id: str, *, headers: Mapping[str, str]) -> JsonReply:

@@ -99,7 +99,7 @@ class Caller:
         ) as response:
             text = await response.read()
             known = response.content_type == "application/json"
-            return Reply(response.status, json.loads(text) if known else text, dict(response.headers))
+            return Reply(response.status, json.loads(text) if known else text, response.headers)
 
 
 def token(claims: Mapping[str, object], *, secret: str = SECRET, header: Mapping[str, object] | None = None) -> str:

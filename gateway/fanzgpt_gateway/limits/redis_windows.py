@@ -7,16 +7,17 @@ import math
 from importlib.resources import files
 from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from fanzgpt_gateway.limits.windows import REPEATS_PER_REQUEST, Admission, Allowance
 
-ANSWER_SECONDS: Final = 0.5
-CONNECTIONS: Final = 64
+ANSWER_SECONDS: Final = 1.0
+CONNECTIONS: Final = 16
+QUEUE_SECONDS: Final = 5
 
 
 class RedisWindows:
-    """Exact across replicas. Raises redis.RedisError or OSError where the server does not answer in half a second."""
+    """Exact across replicas. Raises redis.RedisError or OSError where the server does not answer in a second."""
 
     def __init__(self, redis: Redis) -> None:
         """The client belongs to whoever opened it; see `open_redis`."""
@@ -44,13 +45,16 @@ class RedisWindows:
 
 def open_redis(url: str) -> Redis:
     """A client with a bound on every wait; connects on first use."""
-    return Redis.from_url(
+    # A burst waits for a connection: an error instead would look as if the server were away.
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=CONNECTIONS,
+        timeout=QUEUE_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS,
-        max_connections=CONNECTIONS,
         client_name="fanzgpt-gateway",
     )
+    return Redis.from_pool(pool)
 
 
 def _window(subject: str) -> str:

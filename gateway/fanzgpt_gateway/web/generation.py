@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from fanzgpt_gateway.asking import Asking, Call, Question
+from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import (
     Accepted,
     Answered,
@@ -53,7 +54,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 def generation(asking: Asking, call_of: Callable[[Request], Call]) -> APIRouter:
     """The routes, answered by `asking`."""
-    router = APIRouter(tags=["generation"])
+    router = APIRouter(prefix=PREFIX, tags=["generation"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
 
     def answers(path: str, answer: type[Answered]) -> Callable[..., Any]:

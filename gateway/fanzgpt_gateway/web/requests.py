@@ -13,6 +13,7 @@ from fanzgpt_gateway.cancelling import Cancelling
 from fanzgpt_gateway.ledger import KnownRequest, LedgerReader
 from fanzgpt_gateway.outcomes import refusal_of
 from fanzgpt_gateway.refusals import InvalidRequest, Refusal, UnknownRequest
+from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import CancelAccepted, ErrorBody, RequestView, usage_of
 from fanzgpt_gateway.web.replies import JsonReply
 from fanzgpt_schemas.generation import GenerationCompleted, GenerationFailed
@@ -35,7 +36,7 @@ def requests(
     *, ledger: LedgerReader, asking: Asking, cancelling: Cancelling, call_of: Callable[[Request], Call]
 ) -> APIRouter:
     """The routes."""
-    router = APIRouter(tags=["requests"])
+    router = APIRouter(prefix=PREFIX, tags=["requests"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
 
     async def found(request_id: str, user_id: str | None, call: Call) -> KnownRequest:
