@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -23,6 +22,7 @@ from tests.e2e.waiting import SLACK_SECONDS, beside, drained, reached
 from fanzgpt_schemas.events import COMPLETED_TOPIC, FAILED_TOPIC
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
 from fanzgpt_stack.testing import running_stack
+from fanzgpt_workers.stores.migrate import migrate
 
 
 async def test_a_database_that_is_away_keeps_no_worker_from_ending_and_the_next_one_answers(
@@ -61,21 +61,22 @@ async def test_a_database_that_is_away_keeps_no_sink_from_ending_and_the_next_on
         assert len(await rows(environ["DATABASE_URL"], "SELECT 1 FROM ai_generation_history", until=1)) == 1
 
 
-async def test_a_broker_that_hangs_keeps_no_process_past_its_grace_time(migrated_template: str, tmp_path: Path) -> None:
+async def test_a_broker_that_hangs_keeps_no_process_past_its_grace_time(tmp_path: Path) -> None:
     with running_stack(tmp_path / "stack") as stack, running_emulator(tmp_path / "bill.jsonl") as emulator:
         endpoints = dict(stack.endpoints())
         emulator.script([{"action": {"do": "hang"}}])
         environ = {**settings(endpoints, endpoints["DATABASE_URL"], emulator), "GENERATION_DRAIN_SECONDS": "0"}
         environ["SINK_DRAIN_SECONDS"] = "0"
-        for words in (("db", "migrate"), ("topics", "apply")):
-            assert (
-                await asyncio.to_thread(subprocess.run, [FANZGPT, *words], env=environ, check=False)
-            ).returncode == 0
+        migrate(endpoints["DATABASE_URL"])
+        applying = await asyncio.create_subprocess_exec(FANZGPT, "topics", "apply", env=environ)
+        assert await applying.wait() == 0
         [broker] = [server.pid for server in stack.status() if server.name.startswith("kafka")]
         assert broker is not None
         with ExitStack() as running:
             names = ("generation", "history-sink")
-            processes = [running.enter_context(worker(name, environ, tmp_path)) for name in names]
+            processes = await asyncio.gather(
+                *(asyncio.to_thread(running.enter_context, worker(name, environ, tmp_path)) for name in names)
+            )
             await published(environ, 8)
             async with raw_producer(environ["KAFKA_BOOTSTRAP_SERVERS"]) as producer:
                 event = SINKS["history-sink"].event(f"u-{uuid4()}", 1)
