@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 from tests.architecture.command_tree import commands, groups
-from tests.architecture.deployed import command_line
+from tests.architecture.deployed import PROCESSES, command_line
 from tests.architecture.documents import ROOT, Page, pages
 from tests.architecture.reference import FOLDER, NOT_USED_YET, PAGES, gateway_metrics, page
 
@@ -109,6 +109,12 @@ def test_a_command_that_there_is_not_would_be_seen(line: str) -> None:
 @pytest.mark.parametrize("line", ["fanzgpt", "fanzgpt --help", "fanzgpt stack env", "fanzgpt request … --wait"])
 def test_a_command_that_there_is_is_none_to_complain_of(line: str) -> None:
     assert misnamed(line) is None
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/howto/run-the-workers.md"])
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_process_is_named_where_a_newcomer_looks(name: str, process: str) -> None:
+    assert f"fanzgpt worker {process}" in (ROOT / name).read_text()
 
 
 @every_page
