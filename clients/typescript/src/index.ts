@@ -1,0 +1,3 @@
+export { FanzGptClient, type ClientOptions, type CallOptions } from "./client.js";
+export { FanzGptError } from "./errors.js";
+export type * from "./types.js";
