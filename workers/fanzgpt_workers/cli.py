@@ -45,11 +45,12 @@ _SUMMARIES: Final = {
     "tail": "Follow a topic, decoded.",
     "trace": "Tell one request's way through topics, provider calls and rows.",
     "lag": "How far each consumer group is behind, in records and in seconds.",
+    "dlq": "Records that could not be used: look, mend, send again, set aside.",
     "ledger": "Requests, provider calls and what they cost.",
     "emulator": "A provider to test against, which keeps its own bill.",
     "doctor": "What is wrong here, and how to mend it.",
 }
-_OWN: Final = frozenset({"db", "topics", "worker", "request", "tail", "trace", "lag", "ledger", "doctor"})
+_OWN: Final = frozenset({"db", "topics", "worker", "request", "tail", "trace", "lag", "dlq", "ledger", "doctor"})
 
 
 def main() -> None:

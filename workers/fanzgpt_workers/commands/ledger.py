@@ -69,7 +69,7 @@ def sum_(
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Add up calls, tokens and money. A call without a known price counts as unpriced, never as free."""
-    totals = asyncio.run(_totals(context, by, _utc(since), _utc(until)))
+    totals = asyncio.run(_totals(context, by, utc(since), utc(until)))
     if output is Format.JSON:
         show_json(
             [
@@ -180,7 +180,8 @@ async def _prune(context: typer.Context, cutoff: datetime) -> int:
         return await reports.prune(older_than=cutoff)
 
 
-def _utc(at: datetime | None) -> datetime | None:
+def utc(at: datetime | None) -> datetime | None:
+    """A time that was given on a command line: UTC unless it says otherwise."""
     return None if at is None else at.replace(tzinfo=at.tzinfo or UTC)
 
 

@@ -86,9 +86,9 @@ class LogScan:
         heard = loop.time()
         while ends and loop.time() - heard < _IDLE_SECONDS:
             for record in await self._fetch(ends):
-                heard = loop.time()
                 if record.origin.offset < ends[TopicPartition(*record.origin.of)]:
                     yield record
+                heard = loop.time()  # however long whoever reads them took
             for tp in [tp for tp, end in ends.items() if await self._consumer.position(tp) >= end]:
                 del ends[tp]
                 self._consumer.pause(tp)

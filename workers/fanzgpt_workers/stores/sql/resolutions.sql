@@ -1,0 +1,1 @@
+SELECT letter_id, resolution, times, note, resolved_at FROM ai_dead_letter_resolutions
