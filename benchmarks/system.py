@@ -25,7 +25,7 @@ class DidNotStart(Exception):
 
 @dataclass(slots=True)
 class RunningProcess:
-    """One `fanzgpt worker …`, alive."""
+    """One `fanzgpt worker …` or `fanzgpt gateway`, alive."""
 
     name: str
     popen: "subprocess.Popen[bytes]"
@@ -65,12 +65,13 @@ class System:
     processes: list[RunningProcess] = field(default_factory=list)
 
     def start(self, name: str, **settings: str) -> RunningProcess:
-        """A worker process that is ready; `settings` are variables of its own. Raises DidNotStart."""
+        """A worker process, or the gateway, that is ready; `settings` are variables of its own. Raises DidNotStart."""
+        words = (name,) if name == "gateway" else ("worker", name)
         number = len(self.processes)
         ready, log = self.folder / f"{name}-{number}.ready", self.folder / f"{name}-{number}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                [command(), "worker", name],
+                [command(), *words],
                 env={**self.environ, **settings, "READY_FILE": str(ready)},
                 stdout=output,
                 stderr=output,

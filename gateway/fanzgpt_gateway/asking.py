@@ -169,8 +169,7 @@ def pending(request_id: str, *, headers: Mapping[str, str]) -> JsonReply:
     body = {
         "requestId": request_id,
         "status": "pending",
-        "location": location,
-        "message": "The answer takes longer; read it at this location",
+        "message": "The answer takes longer; read the request by its id, at Location",
     }
     return JsonReply(body, 202, {**headers, "Location": location, "Retry-After": "1"})
 

@@ -12,7 +12,7 @@ from tests.architecture.deployed import ROOT, command_line
 
 from fanzgpt_workers.settings import variables
 
-DISTRIBUTIONS = ("schemas", "producers", "workers", "stack")
+DISTRIBUTIONS = ("schemas", "producers", "workers", "gateway", "stack")
 IGNORE = (ROOT / ".dockerignore").read_text().splitlines()
 PYTHONS_OWN = {"PATH", "PYTHONDONTWRITEBYTECODE"}
 

@@ -36,30 +36,36 @@ class RunningGateway:
 
 
 @contextmanager
-def gateway(environ: Mapping[str, str], folder: Path, **settings: str) -> Iterator[RunningGateway]:
-    """One gateway that is ready; killed with the block if it still runs then."""
-    name = f"gateway-{uuid4().hex[:6]}"
-    ready, log = folder / f"{name}.json", folder / f"{name}.log"
+def starting_gateway(environ: Mapping[str, str], log: Path, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A gateway that may still be far from ready; killed with the block if it still runs then."""
     own = {
         "PORT": "0",
         "METRICS_PORT": "0",
         "FANZ_GPT_API_KEY": KEY,
         "JWT_SECRET": SECRET,
         "RATE_LIMIT_REQUESTS": "100000",
-        "READY_FILE": str(ready),
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
             [FANZGPT, "gateway"], env={**environ, **own, **settings}, stdout=output, stderr=output
         )
     try:
-        wait_ready(process, ready, log)
-        told = json.loads(ready.read_text())
-        yield RunningGateway(process=process, port=told["port"], metrics_port=told["metricsPort"], log=log)
+        yield process
     finally:
         if process.poll() is None:
             process.kill()
         process.wait(10)
+
+
+@contextmanager
+def gateway(environ: Mapping[str, str], folder: Path, **settings: str) -> Iterator[RunningGateway]:
+    """One gateway that takes calls."""
+    name = f"gateway-{uuid4().hex[:6]}"
+    ready, log = folder / f"{name}.json", folder / f"{name}.log"
+    with starting_gateway(environ, log, READY_FILE=str(ready), **settings) as process:
+        wait_ready(process, ready, log)
+        told = json.loads(ready.read_text())
+        yield RunningGateway(process=process, port=told["port"], metrics_port=told["metricsPort"], log=log)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,11 +69,10 @@ class VoiceSynthesisAnswer(Answered, VoiceSynthesisOutput):
 
 
 class Accepted(Model):
-    """The answer takes longer than the call may wait; it will be at `location`."""
+    """The answer takes longer than the call waits; it will be where the header Location says."""
 
     request_id: str
     status: Literal["pending"]
-    location: str
     message: str
 
 

@@ -1,8 +1,8 @@
 """What every endpoint knows of the call it answers."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
 
 from starlette.requests import Request
 
@@ -11,18 +11,21 @@ from fanzgpt_gateway.refusals import InvalidRequest
 from fanzgpt_gateway.web.address import Network, client_address
 from fanzgpt_gateway.web.arrival import SAFE
 
+CallOf: TypeAlias = Callable[[Request], Awaitable[Call]]
+
 _WAIT: Final = re.compile(r"\bwait=(\d{1,6})\b")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def calls(*, wait_seconds: float, trusted_proxies: Sequence[Network]) -> Callable[[Request], Call]:
+def calls(*, wait_seconds: float, trusted_proxies: Sequence[Network]) -> CallOf:
     """Reads calls.
 
     The request's id is its Idempotency-Key, else its X-Request-ID, else a new one. `Prefer: wait=N` waits N seconds
     where that is less than `wait_seconds`; `Prefer: respond-async` waits for nothing.
     """
 
-    def call_of(request: Request) -> Call:
+    # A coroutine, though it waits for nothing: FastAPI calls plain functions in a thread, which costs more.
+    async def call_of(request: Request) -> Call:
         headers = request.headers
         peer = request.client.host if request.client else ""
         trace = headers.get("traceparent", "")

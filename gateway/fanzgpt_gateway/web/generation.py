@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
-from starlette.requests import Request
 
 from fanzgpt_gateway.asking import Asking, Call, Question
 from fanzgpt_gateway.web import PREFIX
@@ -32,6 +31,7 @@ from fanzgpt_gateway.web.bodies import (
     SocialPostBody,
     VoiceSynthesisBody,
 )
+from fanzgpt_gateway.web.calls import CallOf
 from fanzgpt_gateway.web.replies import JsonReply
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
@@ -52,7 +52,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def generation(asking: Asking, call_of: Callable[[Request], Call]) -> APIRouter:
+def generation(asking: Asking, call_of: CallOf) -> APIRouter:
     """The routes, answered by `asking`."""
     router = APIRouter(prefix=PREFIX, tags=["generation"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type

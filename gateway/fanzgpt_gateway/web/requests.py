@@ -1,11 +1,9 @@
 """Requests by their id: read, and cancelled."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
-from starlette.requests import Request
 
 from fanzgpt_gateway.asking import Asking, Call
 from fanzgpt_gateway.auth.callers import Service
@@ -15,6 +13,7 @@ from fanzgpt_gateway.outcomes import refusal_of
 from fanzgpt_gateway.refusals import InvalidRequest, Refusal, UnknownRequest
 from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import CancelAccepted, ErrorBody, RequestView, usage_of
+from fanzgpt_gateway.web.calls import CallOf
 from fanzgpt_gateway.web.replies import JsonReply
 from fanzgpt_schemas.generation import GenerationCompleted, GenerationFailed
 
@@ -32,9 +31,7 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def requests(
-    *, ledger: LedgerReader, asking: Asking, cancelling: Cancelling, call_of: Callable[[Request], Call]
-) -> APIRouter:
+def requests(*, ledger: LedgerReader, asking: Asking, cancelling: Cancelling, call_of: CallOf) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=PREFIX, tags=["requests"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
