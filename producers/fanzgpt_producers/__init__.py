@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fanzgpt_producers.handle import Handle
     from fanzgpt_producers.publisher import KafkaPublisher
     from fanzgpt_producers.requesting import Priority
-    from fanzgpt_producers.security import Security
+    from fanzgpt_producers.security import Security, tls_context
     from fanzgpt_producers.subscriber import Poison, subscribe_completions, subscribe_endings
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "publish_many",
     "subscribe_completions",
     "subscribe_endings",
+    "tls_context",
 ]
 
 # In the order of what loading them costs; the first that has a name is asked for it.

@@ -105,7 +105,7 @@ class KafkaPublisher:
         except TimeoutError:
             raise self._unavailable(f"no answer within {self._deadline:g} s") from None
         except KafkaError as error:
-            raise self._unavailable(f"{_words(error)}; is it running there?") from error
+            raise self._unavailable(f"{_words(error)}; {self._address.security.doubt}") from error
 
     async def stop(self) -> None:
         """Deliver what is under way, within the deadline, and disconnect."""

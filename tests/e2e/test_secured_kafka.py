@@ -5,11 +5,12 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 from uuid import uuid4
 
 import pytest
 from tests.conftest import database
-from tests.e2e.processes import FANZGPT, PROCESSES, settings, worker
+from tests.e2e.processes import FANZGPT, PROCESSES, settings, starting, worker
 from tests.e2e.rows import rows
 from tests.e2e.secured_kafka import SecuredKafka, secured_kafka
 
@@ -81,6 +82,17 @@ async def test_whom_the_broker_refuses_is_told_what_to_look_at(
     assert (code, err.count("\n")) == (3, 1)
     assert told in err
     assert "wrong" not in err
+
+
+async def test_a_worker_that_is_refused_says_so_and_waits(environ: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with starting("generation", {**environ, "KAFKA_SASL_PASSWORD": "wrong"}, log) as process:
+        end = monotonic() + 20
+        while b"and the login of 'svc'?" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert monotonic() < end, log.read_text()
+            await asyncio.sleep(0.05)
+    assert "Traceback" not in log.read_text()
 
 
 async def test_plain_passwords_get_in_too(environ: dict[str, str]) -> None:
