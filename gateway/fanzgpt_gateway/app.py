@@ -22,6 +22,7 @@ from fanzgpt_gateway.web.door import Door
 from fanzgpt_gateway.web.failures import answer_failures
 from fanzgpt_gateway.web.generation import generation
 from fanzgpt_gateway.web.health import health
+from fanzgpt_gateway.web.playground import playground
 from fanzgpt_gateway.web.requests import requests
 
 
@@ -55,6 +56,7 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
     app.include_router(generation(parts.asking, call_of))
     app.include_router(requests(ledger=parts.ledger, asking=parts.asking, cancelling=parts.cancelling, call_of=call_of))
     app.include_router(health(parts.checks))
+    app.include_router(playground())
     answer_failures(app)
     describe(app)
     # The last one added is the first one passed.

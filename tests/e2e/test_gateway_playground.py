@@ -1,0 +1,64 @@
+"""The playground, as a person uses it."""
+
+import json
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from tests.e2e.browser import CHROMIUM, Page, page
+from tests.e2e.gateways import Caller, gateway, token
+from tests.e2e.processes import worker
+from tests.e2e.waiting import beside
+
+TYPES = 8
+
+
+async def fill(shown: Page, name: str, value: str) -> None:
+    await shown.run(f"document.getElementById({json.dumps(name)}).value = {json.dumps(value)}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+async def test_a_person_chooses_a_type_fills_the_form_and_sees_the_answer_its_cost_and_its_way(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    async with (
+        beside(worker("generation", {**environ, "OPENAI_PRICED_AS": "openai"}, tmp_path)),
+        beside(gateway(environ, tmp_path)) as one,
+        page(one.url + "/playground", tmp_path / "browser") as shown,
+    ):
+        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
+        await shown.until("document.getElementById('health').textContent == 'healthy'")
+        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
+        await fill(shown, "field-userId", "")
+        await shown.run("document.getElementById('send').click()")
+        way = "document.getElementById('way').innerText"
+        await shown.until(f"{way}.includes('answered')")
+        assert len(await shown.run("document.getElementById('answer').textContent")) > 20
+        facts = await shown.run("document.getElementById('facts').innerText")
+        assert all(word in facts for word in ("request", "time", "openai", "tokens", "cost"))
+        await shown.run(
+            "{ const e = document.getElementById('endpoint'); e.value = '/api/v1/chat/starters';"
+            "  e.dispatchEvent(new Event('change')); }"
+        )
+        await fill(shown, "field-count", "3")
+        await shown.run("document.getElementById('send').click()")
+        await shown.until(f"{way}.includes('answered')")
+        assert len(json.loads(await shown.run("document.getElementById('answer').textContent"))) == 3
+        await fill(shown, "key", "nobody's key")
+        await shown.run("document.getElementById('send').click()")
+        await shown.until(f"{way}.includes('Invalid token')")
+        assert [error for error in shown.errors if "401" not in error] == []
+
+
+async def test_the_page_asks_nothing_of_anybody_else(environ: dict[str, str], tmp_path: Path) -> None:
+    async with beside(gateway(environ, tmp_path)) as one, aiohttp.ClientSession() as session:
+        reply = await Caller(one.url, None, session).get("/playground")
+        text = reply.body.decode()
+        assert re.findall(r"https?://[^\s\"']+", text) == []
+        assert re.findall(r"\s(?:on\w+|style|src)=", text) == []
+        policy = reply.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert policy.count("sha256-") == 2
