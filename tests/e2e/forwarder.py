@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from urllib.parse import urlsplit, urlunsplit
 
 
 class Forwarder:
@@ -62,3 +63,13 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 await writer.drain()
     finally:
         writer.close()
+
+
+@asynccontextmanager
+async def forwarded_database(environ: dict[str, str]) -> AsyncIterator[tuple[dict[str, str], Forwarder]]:
+    """Settings with the database at a second address, which can be cut."""
+    parts = urlsplit(environ["DATABASE_URL"])
+    login, _, server = parts.netloc.rpartition("@")
+    async with forwarder(server) as database:
+        await database.open()
+        yield {**environ, "DATABASE_URL": urlunsplit(parts._replace(netloc=f"{login}@{database.address}"))}, database

@@ -5,13 +5,11 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-from tests.e2e.forwarder import Forwarder, forwarder
+from tests.e2e.forwarder import forwarded_database
 from tests.e2e.many_requests import endings_by_id, named, published
 from tests.e2e.processes import FANZGPT, settings, worker
 from tests.e2e.rows import rows
@@ -92,13 +90,3 @@ async def test_a_broker_that_hangs_keeps_no_process_past_its_grace_time(tmp_path
                 os.kill(broker, signal.SIGCONT)
         for name in names:
             assert "Traceback" not in (tmp_path / f"{name}.log").read_text()
-
-
-@asynccontextmanager
-async def forwarded_database(environ: dict[str, str]) -> AsyncIterator[tuple[dict[str, str], Forwarder]]:
-    """Settings with the database at a second address, which can be cut."""
-    parts = urlsplit(environ["DATABASE_URL"])
-    login, _, server = parts.netloc.rpartition("@")
-    async with forwarder(server) as database:
-        await database.open()
-        yield {**environ, "DATABASE_URL": urlunsplit(parts._replace(netloc=f"{login}@{database.address}"))}, database

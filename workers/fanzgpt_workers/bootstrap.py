@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 from uuid import uuid4
 
 import uvloop
@@ -24,6 +24,7 @@ from fanzgpt_workers.observability.health import health_server
 from fanzgpt_workers.observability.logs import open_logs
 from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.observability.readiness import announce_ready
+from fanzgpt_workers.observability.standing import Standing
 from fanzgpt_workers.settings import ProcessName, Settings
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.watching import GenerationWatch, SinkWatch
@@ -41,9 +42,29 @@ class Process(Protocol):
         """Work until `stop`, then drain."""
         ...
 
+    async def joined(self) -> None:
+        """Return once it takes part in the work."""
+        ...
+
+    def membership(self) -> tuple[bool, str]:
+        """Whether it takes part, and how, in words."""
+        ...
+
+    def still_seconds(self) -> float:
+        """How long its loop has not turned."""
+        ...
+
     def stop(self) -> None:
         """Ask it to end; idempotent."""
         ...
+
+
+class Told(NamedTuple):
+    """Whom a process tells what happens."""
+
+    metrics: Metrics
+    log: FilteringBoundLogger
+    standing: Standing
 
 
 class SystemClock:
@@ -65,23 +86,33 @@ def run(name: str, settings: Settings) -> int:
 
 async def _run(name: ProcessName, settings: Settings) -> int:
     log = open_logs(settings, process=name)
-    metrics = Metrics()
+    metrics, standing = Metrics(), Standing()
     async with (
         health_server(metrics, settings.process, process=name) as health,
         AsyncExitStack() as opened,
     ):
-        process = await _opened(opened, name, settings, metrics, log)
+        standing.watch(health)
+        process = await _opened(opened, name, settings, Told(metrics, log, standing))
         if process is not None:
+            standing.begun(process)
             _on_signals(partial(_end, process, within=_drain_seconds(name, settings) + CLOSING_SECONDS, log=log))
-            announce_ready(log, metrics_port=health.port, ready_file=settings.process.ready_file)
-            await process.run()
+            tell = partial(announce_ready, log, metrics_port=health.port, ready_file=settings.process.ready_file)
+            await _run_and_tell(process, tell)
     log.info("stopped")
     return 0
 
 
-async def _opened(
-    into: AsyncExitStack, name: ProcessName, settings: Settings, metrics: Metrics, log: FilteringBoundLogger
-) -> Process | None:
+async def _run_and_tell(process: Process, tell: Callable[[], None]) -> None:
+    """Run it, and tell once it takes part."""
+    joining = asyncio.create_task(process.joined())
+    joining.add_done_callback(lambda task: None if task.cancelled() else tell())
+    try:
+        await process.run()
+    finally:
+        joining.cancel()
+
+
+async def _opened(into: AsyncExitStack, name: ProcessName, settings: Settings, told: Told) -> Process | None:
     """The process once its servers answer; None when it is told to end before. Each absence is told with its address.
 
     What a person has to mend is raised: waiting would not help.
@@ -93,9 +124,10 @@ async def _opened(
             try:
                 if name != "monitor":
                     await _require_database(settings, "ai_requests" if name == "generation" else "ai_sink_offsets")
-                return await into.enter_async_context(_open(name, settings, metrics, log))
+                return await into.enter_async_context(_open(name, settings, told))
             except (Unavailable, BrokerUnavailable) as error:
-                log.warning("waiting for a server", error=str(error))
+                told.log.warning("waiting for a server", error=str(error))
+                told.standing.waits(str(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
@@ -141,9 +173,7 @@ def _on_signals(act: Callable[[], object]) -> None:
         loop.add_signal_handler(number, act)
 
 
-def _open(
-    name: ProcessName, settings: Settings, metrics: Metrics, log: FilteringBoundLogger
-) -> AbstractAsyncContextManager[Process]:
+def _open(name: ProcessName, settings: Settings, told: Told) -> AbstractAsyncContextManager[Process]:
     """The named process, wired; each imports only what it needs."""
     clock = SystemClock()
     opened: Any
@@ -151,31 +181,35 @@ def _open(
         case "generation":
             from fanzgpt_workers.generation import open_generation  # noqa: PLC0415  # SDKs: only where they are used
 
-            opened = open_generation(settings, clock=clock, owner=uuid4(), watch=GenerationWatch(metrics, log))
+            opened = open_generation(settings, clock=clock, owner=uuid4(), watch=GenerationWatch(*told))
         case "history-sink":
             from fanzgpt_workers.history_sink import open_history_sink  # noqa: PLC0415  # as above
 
-            opened = open_history_sink(settings, clock=clock, watch=SinkWatch("history", metrics, log))
+            opened = open_history_sink(settings, clock=clock, watch=SinkWatch("history", *told))
         case "analytics-sink":
             from fanzgpt_workers.analytics_sink import open_analytics_sink  # noqa: PLC0415  # as above
 
-            opened = open_analytics_sink(settings, clock=clock, watch=SinkWatch("analytics", metrics, log))
+            opened = open_analytics_sink(settings, clock=clock, watch=SinkWatch("analytics", *told))
         case "preferences-sink":
             from fanzgpt_workers.preferences_sink import open_preferences_sink  # noqa: PLC0415  # as above
 
-            opened = open_preferences_sink(settings, clock=clock, watch=SinkWatch("preferences", metrics, log))
+            opened = open_preferences_sink(settings, clock=clock, watch=SinkWatch("preferences", *told))
         case "monitor":
-            opened = _open_monitor(settings, metrics, log, clock)
+            opened = _open_monitor(settings, told, clock)
         case "streams":
             raise ConfigurationError("the streams process is not part of this release")
     return cast("AbstractAsyncContextManager[Process]", opened)
 
 
 @asynccontextmanager
-async def _open_monitor(
-    settings: Settings, metrics: Metrics, log: FilteringBoundLogger, clock: SystemClock
-) -> AsyncIterator[Monitor]:
+async def _open_monitor(settings: Settings, told: Told, clock: SystemClock) -> AsyncIterator[Monitor]:
     watched = settings.monitor
     async with open_lag_reader(settings, bundled_topics(), clock=clock) as reader:
         history = LagHistory(Thresholds(late=watched.late_seconds, still=watched.still_seconds))
-        yield Monitor(reader=reader, history=history, metrics=metrics, log=log, interval=watched.interval_seconds)
+        yield Monitor(
+            reader=reader,
+            history=history,
+            metrics=told.metrics,
+            log=told.log,
+            interval=watched.interval_seconds,
+        )

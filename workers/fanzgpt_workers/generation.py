@@ -73,8 +73,10 @@ async def open_generation(
         ) as publisher,
     ):
         ledger = PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS)
-        books = Books(MeasuredLedger(ledger, watch.metrics), away=watch.database_away)
-        publication = Publication(MeasuredPublisher(publisher, watch.metrics), away=watch.broker_away)
+        books = Books(MeasuredLedger(ledger, watch.metrics, answered=watch.database_back), away=watch.database_away)
+        publication = Publication(
+            MeasuredPublisher(publisher, watch.metrics, acknowledged=watch.broker_back), away=watch.broker_away
+        )
         caller = Caller(
             books=books,
             providers={name: MeasuredProvider(each, watch.metrics) for name, each in providers.items()},
@@ -125,11 +127,13 @@ async def open_generation(
         engine = Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
         watch_engine(engine, watch.metrics)
         following = asyncio.create_task(content_filter.follow(told=watch.terms_read))
-        yield engine
-        following.cancel()
-        await books.close()
-        for provider in providers.values():
-            await provider.aclose()
+        try:
+            yield engine
+        finally:
+            following.cancel()
+            await books.close()
+            for provider in providers.values():
+                await provider.aclose()
 
 
 def _limits(settings: Settings) -> EngineLimits:

@@ -40,6 +40,7 @@ class Monitor:
         self._statuses: dict[tuple[str, Partition], Status] = {}
         self._finding = Finding(well=False, detail="has not looked yet")
         self._looked = asyncio.Event()
+        self._turned = asyncio.get_running_loop().time()
         self._stopping = asyncio.Event()
 
     async def look(self) -> Sequence[Judged]:
@@ -56,6 +57,7 @@ class Monitor:
     async def run(self) -> None:
         """Look until `stop`; a server that is away is waited for."""
         while not self._stopping.is_set():
+            self._turned = asyncio.get_running_loop().time()
             try:
                 await self.look()
             except Unavailable as error:
@@ -69,6 +71,17 @@ class Monitor:
     def stop(self) -> None:
         """End `run` after the look under way; idempotent, callable from a signal handler on the loop."""
         self._stopping.set()
+
+    async def joined(self) -> None:
+        """Return at once: it watches alone."""
+
+    def membership(self) -> tuple[bool, str]:
+        """Whether its figures are fresh, and in words."""
+        return self._finding.well, self._finding.detail
+
+    def still_seconds(self) -> float:
+        """How long it has not looked, beyond its interval."""
+        return max(0.0, asyncio.get_running_loop().time() - self._turned - self._interval)
 
     async def first_look(self) -> None:
         """Return once figures are there."""

@@ -56,7 +56,9 @@ async def open_sink(
             kafka.bootstrap_servers, deadline=kafka.send_timeout_seconds, client_id=client, security=security
         ) as publisher,
     ):
-        publication = Publication(MeasuredPublisher(publisher, watch.metrics), away=watch.broker_away)
+        publication = Publication(
+            MeasuredPublisher(publisher, watch.metrics, acknowledged=watch.broker_back), away=watch.broker_away
+        )
         consumer = open_consumer(
             Membership(
                 bootstrap_servers=kafka.bootstrap_servers,

@@ -9,15 +9,17 @@ from fanzgpt_workers.errors import ConfigurationError, Fenced
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.observability.metrics import EngineState, Metrics, SinkName
+from fanzgpt_workers.observability.standing import Standing
 from fanzgpt_workers.records import Record
 
 
 class GenerationWatch:
     """The generation worker's eyes: every protocol that its parts report to."""
 
-    def __init__(self, metrics: Metrics, log: FilteringBoundLogger) -> None:
+    def __init__(self, metrics: Metrics, log: FilteringBoundLogger, standing: Standing) -> None:
         """Report to these."""
         self.metrics = metrics
+        self._standing = standing
         self._log = log
 
     def ended(self, request: LiveRequest, status: str, course: Course) -> None:
@@ -67,14 +69,24 @@ class GenerationWatch:
         else:
             self._log.error("blocked terms left as they were", error=str(outcome))
 
+    def database_back(self) -> None:
+        """PostgreSQL has answered."""
+        self._standing.back("postgresql")
+
     def database_away(self, error: Exception) -> None:
         """The ledger waits for PostgreSQL."""
         self.metrics.unavailable("postgresql")
+        self._standing.away("postgresql", error)
         self._log.warning("waiting for PostgreSQL", error=str(error))
+
+    def broker_back(self) -> None:
+        """Kafka has acknowledged."""
+        self._standing.back("kafka")
 
     def broker_away(self, error: Exception) -> None:
         """Publishing waits for Kafka."""
         self.metrics.unavailable("kafka")
+        self._standing.away("kafka", error)
         self._log.warning("waiting for Kafka", error=str(error))
 
 
@@ -100,14 +112,16 @@ def watch_engine(engine: Engine, metrics: Metrics) -> None:
 class SinkWatch:
     """A sink's eyes."""
 
-    def __init__(self, name: SinkName, metrics: Metrics, log: FilteringBoundLogger) -> None:
+    def __init__(self, name: SinkName, metrics: Metrics, log: FilteringBoundLogger, standing: Standing) -> None:
         """Report to these."""
         self._name: SinkName = name
         self.metrics = metrics
+        self._standing = standing
         self._log = log
 
     def stored(self, *, rows: int, new: int, seconds: float) -> None:
         """A transaction was committed."""
+        self._standing.back("postgresql")
         self.metrics.sink_stored(self._name, stored=new, duplicates=rows - new, seconds=seconds)
 
     def refused(self, record: Record, reason: str) -> None:
@@ -119,11 +133,17 @@ class SinkWatch:
     def away(self, error: Exception) -> None:
         """A server is away; the batch is kept."""
         self.metrics.unavailable("postgresql")
+        self._standing.away("postgresql", error)
         self._log.warning("waiting for PostgreSQL", error=str(error))
+
+    def broker_back(self) -> None:
+        """Kafka has acknowledged."""
+        self._standing.back("kafka")
 
     def broker_away(self, error: Exception) -> None:
         """Publishing dead letters waits for Kafka."""
         self.metrics.unavailable("kafka")
+        self._standing.away("kafka", error)
         self._log.warning("waiting for Kafka", error=str(error))
 
     def fenced(self, error: Fenced) -> None:

@@ -82,6 +82,8 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
+        self._joined = asyncio.Event()
+        self._turned = asyncio.get_running_loop().time()
 
     @property
     def book(self) -> PartitionBook:
@@ -104,6 +106,23 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         """Records in memory that have not started."""
         return self._lanes.waiting
 
+    async def joined(self) -> None:
+        """Return once the group has given this member its partitions, if only none."""
+        await self._joined.wait()
+
+    def membership(self) -> tuple[bool, str]:
+        """Whether it is a member of its group, and in words."""
+        if not self._joined.is_set():
+            return False, "waits for its group to give it partitions"
+        return (
+            True,
+            f"{len(self._book.partitions())} partitions, {self.running} requests under way, {self.waiting} wait",
+        )
+
+    def still_seconds(self) -> float:
+        """How long the loop has not turned."""
+        return asyncio.get_running_loop().time() - self._turned
+
     def stop(self) -> None:
         """Ask the loop to drain and end; idempotent, callable from a signal handler on the loop."""
         self._stopping.set()
@@ -118,6 +137,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         committing = asyncio.create_task(self._commit_regularly())
         try:
             while not self._stopping.is_set():
+                self._turned = asyncio.get_running_loop().time()
                 await self._fetch()
         finally:
             await self._drain(self._book.partitions())
@@ -135,6 +155,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._book.assign(Partition(tp.topic, tp.partition) for tp in assigned)
         self._watcher.rebalanced(assigned=len(assigned), revoked=0)
         self._may_start = not self._stopping.is_set()
+        self._joined.set()
         self._wake.set()
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:

@@ -11,6 +11,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from fanzgpt_workers.observability.redaction import Redaction, secrets_of
+from fanzgpt_workers.observability.repeats import Repeats
 
 if TYPE_CHECKING:
     from fanzgpt_workers.settings import Settings
@@ -83,6 +84,7 @@ def _route_standard_library(shared: list[Processor], rendering: list[Processor],
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -11,51 +11,63 @@ from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.errors import ProviderError
-from fanzgpt_workers.observability.metrics import Metrics
+from fanzgpt_workers.observability.metrics import LedgerStatement, Metrics
 from fanzgpt_workers.ports import Completion, Ledger, Provider, ProviderCall, Publisher
 
 
 class MeasuredLedger:
     """A ledger whose answered statements are counted and timed; those that fail are not."""
 
-    def __init__(self, ledger: Ledger, metrics: Metrics, *, time: Callable[[], float] = perf_counter) -> None:
-        """`time` in seconds."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: Metrics,
+        *,
+        answered: Callable[[], None],
+        time: Callable[[], float] = perf_counter,
+    ) -> None:
+        """`answered` is called after each statement; `time` in seconds."""
         self._ledger = ledger
         self._metrics = metrics
+        self._answered = answered
         self._time = time
+
+    def _flushed(self, statement: LedgerStatement, rows: int, began: float) -> None:
+        self._metrics.ledger_flushed(statement, rows, self._time() - began)
+        self._answered()
 
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Verdict]:
         """See `Ledger`."""
         began = self._time()
         verdicts = await self._ledger.claim(claims)
-        self._metrics.ledger_flushed("claim", len(claims), self._time() - began)
+        self._flushed("claim", len(claims), began)
         return verdicts
 
     async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
         """See `Ledger`."""
         began = self._time()
         started = await self._ledger.start_attempts(attempts)
-        self._metrics.ledger_flushed("start-attempts", len(attempts), self._time() - began)
+        self._flushed("start-attempts", len(attempts), began)
         return started
 
     async def settle(self, ended: Sequence[AttemptEnded]) -> None:
         """See `Ledger`."""
         began = self._time()
         await self._ledger.settle(ended)
-        self._metrics.ledger_flushed("settle", len(ended), self._time() - began)
+        self._flushed("settle", len(ended), began)
 
     async def finish(self, endings: Sequence[Ending]) -> Sequence[SaveVerdict]:
         """See `Ledger`."""
         began = self._time()
         verdicts = await self._ledger.finish(endings)
-        self._metrics.ledger_flushed("finish", len(endings), self._time() - began)
+        self._flushed("finish", len(endings), began)
         return verdicts
 
     async def mark_published(self, request_keys: Sequence[UUID]) -> None:
         """See `Ledger`."""
         began = self._time()
         await self._ledger.mark_published(request_keys)
-        self._metrics.ledger_flushed("mark-published", len(request_keys), self._time() - began)
+        self._flushed("mark-published", len(request_keys), began)
 
 
 class MeasuredProvider:
@@ -94,9 +106,17 @@ class MeasuredProvider:
 class MeasuredPublisher:
     """A publisher whose acknowledged events are counted and timed."""
 
-    def __init__(self, publisher: Publisher, metrics: Metrics, *, time: Callable[[], float] = perf_counter) -> None:
-        """`time` in seconds."""
+    def __init__(
+        self,
+        publisher: Publisher,
+        metrics: Metrics,
+        *,
+        acknowledged: Callable[[], None],
+        time: Callable[[], float] = perf_counter,
+    ) -> None:
+        """`acknowledged` is called after each publication; `time` in seconds."""
         self._publisher = publisher
+        self._acknowledged = acknowledged
         self._metrics = metrics
         self._time = time
 
@@ -105,5 +125,6 @@ class MeasuredPublisher:
         began = self._time()
         await self._publisher.publish(events)
         self._metrics.publish_took(self._time() - began)
+        self._acknowledged()
         for topic, number in Counter(event.topic for event in events).items():
             self._metrics.published(topic, number)

@@ -97,6 +97,22 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         self._revoking = asyncio.Event()
         self._stopping = asyncio.Event()
         self._epoch = 0
+        self._joined = asyncio.Event()
+        self._turned = asyncio.get_running_loop().time()
+
+    async def joined(self) -> None:
+        """Return once the group has given this member its partitions, if only none, and their positions are read."""
+        await self._joined.wait()
+
+    def membership(self) -> tuple[bool, str]:
+        """Whether it is a member of its group, and in words."""
+        if not self._joined.is_set():
+            return False, "waits for its group to give it partitions"
+        return True, f"{len(self._stored)} partitions"
+
+    def still_seconds(self) -> float:
+        """How long the loop has not turned; a batch that waits for PostgreSQL turns it."""
+        return asyncio.get_running_loop().time() - self._turned
 
     def stop(self) -> None:
         """Finish the batch under way, then end; idempotent, callable from a signal handler on the loop."""
@@ -108,7 +124,7 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         committing = asyncio.create_task(self._commit_regularly())
         try:
             while not self._stopping.is_set():
-                epoch = self._epoch
+                epoch, self._turned = self._epoch, asyncio.get_running_loop().time()
                 batches = await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=self._batch_rows)
                 if batches:
                     await self._take(batches, epoch)
@@ -125,6 +141,7 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         self._epoch += 1
         self._revoking.clear()
         await self._resume(partitions)
+        self._joined.set()
         self._watcher.rebalanced(assigned=len(assigned), revoked=0)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -187,7 +204,7 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         """True once stored; False when the partitions are being taken away, or were advanced by somebody else."""
         loop, pause = asyncio.get_running_loop(), FIRST_PAUSE_SECONDS
         while True:
-            began = loop.time()
+            began = self._turned = loop.time()
             try:
                 new = await self._store.store([row for row, _ in rows.values()], advances)
             except RowsRefused as refused:
