@@ -48,6 +48,7 @@ format: install ## rewrite to the house style
 .PHONY: reference
 reference: install ## write docs/reference anew, from the code
 	$(BIN)/python -m tests.architecture.reference
+	$(BIN)/python -m fanzgpt_gateway.openapi > clients/typescript/openapi.json
 
 .PHONY: test
 test: install ## everything, on real Kafka, PostgreSQL and Valkey

@@ -11,7 +11,7 @@ CLIENT = Path(__file__).parents[2] / "clients" / "typescript"
 def test_the_clients_document_is_the_gateways() -> None:
     kept = json.loads((CLIENT / "openapi.json").read_text())
     assert kept == json.loads(json.dumps(document())), (
-        "python -m fanzgpt_gateway.openapi writes it anew, and npm run generate the types"
+        "`make reference` writes it anew, and `npm run generate` the types"
     )
 
 

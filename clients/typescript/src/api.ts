@@ -214,11 +214,9 @@ export interface components {
     schemas: {
         /**
          * Accepted
-         * @description The answer takes longer than the call may wait; it will be at `location`.
+         * @description The answer takes longer than the call waits; it will be where the header Location says.
          */
         Accepted: {
-            /** Location */
-            location: string;
             /** Message */
             message: string;
             /** Requestid */
