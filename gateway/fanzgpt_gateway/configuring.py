@@ -40,6 +40,8 @@ def load_settings(environ: Mapping[str, str], *, embedded: Mapping[str, str] | N
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems[:0] = [_told(detail, values) for detail in error.errors()]
+    else:
+        problems += settings.contradictions()
     if problems:
         raise Misconfigured(tuple(problems))
     return settings

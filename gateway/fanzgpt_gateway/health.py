@@ -5,6 +5,7 @@ import logging
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Final, Literal
 
 log = logging.getLogger(__name__)
@@ -64,13 +65,13 @@ class HealthChecks:
         )
 
 
-async def ping_kafka(bootstrap_servers: str) -> None:
+async def ping_kafka(bootstrap_servers: str, *, tls: SSLContext | None = None) -> None:
     """Return where any of the brokers answers; raises the last one's OSError where none does."""
     last: Exception = OSError("no broker is named")
     for server in bootstrap_servers.split(","):
         host, _, port = server.rpartition(":")
         try:
-            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=tls)
         except OSError as error:
             last = error
             continue

@@ -88,10 +88,13 @@ async def _run(settings: Settings) -> None:
 
 async def _connected(into: AsyncExitStack, settings: Settings, stop: asyncio.Event) -> GenerationClient | None:
     """The client, listening; a broker that is away is told with its address and waited for. None when told to stop."""
-    pause = FIRST_PAUSE_SECONDS
+    pause, security = FIRST_PAUSE_SECONDS, settings.security()
     while not stop.is_set():
         client = GenerationClient(
-            bootstrap_servers=settings.bootstrap_servers, source=SOURCE, deadline=settings.send_timeout_seconds
+            bootstrap_servers=settings.bootstrap_servers,
+            source=SOURCE,
+            deadline=settings.send_timeout_seconds,
+            security=security,
         )
         opening = asyncio.ensure_future(into.enter_async_context(client))
         stopping = asyncio.ensure_future(stop.wait())
@@ -120,7 +123,7 @@ async def _parts(client: GenerationClient, settings: Settings, metrics: Metrics)
     services = [
         Service(
             name="kafka",
-            ping=partial(ping_kafka, settings.bootstrap_servers),
+            ping=partial(ping_kafka, settings.bootstrap_servers, tls=settings.security().tls),
             without="requests cannot be taken",
             vital=True,
         ),

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from pydantic import JsonValue
+
 from fanzgpt_schemas.base import JsonObject
+from fanzgpt_schemas.errors import Violation
 
 
 class Refusal(Exception):
@@ -68,10 +71,11 @@ class ContentViolation(Refusal):
 
 
 class InvalidRequest(Refusal):
-    """The request is wrong, in ways that the message names."""
+    """The request is wrong: field by field, in the message and, for programs, beside it."""
 
-    def __init__(self, message: str, *, more: JsonObject | None = None) -> None:
-        super().__init__(400, "Invalid request", message, more=more)
+    def __init__(self, *violations: Violation) -> None:
+        told: list[JsonValue] = [{"field": each.field, "reason": each.reason} for each in violations]
+        super().__init__(400, "Invalid request", "; ".join(map(str, violations)), more={"violations": told})
 
 
 class UnknownRequest(Refusal):

@@ -3,10 +3,11 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from fanzgpt_gateway.auth.keyring import ApiKeyHash, hashed_keys
 from fanzgpt_gateway.auth.trusted import IssuerSettings, issuers_of
+from fanzgpt_gateway.kafka_security import KafkaSecurity
 
 METRICS_PORT: Final = 9407
 _HOST_PORT: Final = r"[A-Za-z0-9_.\-]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5}"
@@ -28,12 +29,10 @@ KeyHashes = Annotated[tuple[ApiKeyHash, ...], BeforeValidator(hashed_keys)]
 Issuers = Annotated[tuple[IssuerSettings, ...], BeforeValidator(issuers_of)]
 
 
-class Settings(BaseModel):
+class Settings(KafkaSecurity):
     """Read once, frozen. In code the fields are given by name, from the environment by their variable."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     # The servers behind.
     bootstrap_servers: str = Field(

@@ -110,7 +110,7 @@ class Caller:
 
 def token(claims: Mapping[str, object], *, secret: str = SECRET, header: Mapping[str, object] | None = None) -> str:
     """A token signed with a secret, made without any library of ours or the gateway's."""
-    full = {"exp": int(time.time()) + 600, "permissions": ["ai:use"], "role": "creator", **claims}
+    full = {"exp": int(time.time()) + 86_400, "permissions": ["ai:use"], "role": "creator", **claims}
     parts = [part(header or {"alg": "HS256", "typ": "JWT"}), part(full)]
     signature = hmac.new(secret.encode(), ".".join(parts).encode(), hashlib.sha256).digest()
     return ".".join([*parts, encoded(signature)])

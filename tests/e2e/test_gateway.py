@@ -15,6 +15,9 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from tests.conftest import database
 from tests.e2e.gateways import KEY, Caller, Reply, RunningGateway, gateway, request_id, token
 from tests.e2e.processes import settings, worker
@@ -165,6 +168,13 @@ async def test_whoever_may_not_come_in_is_told_so_before_anything_is_read(
         (POST, {"userId": "u", "topic": "a\0b", "platform": "x"}, "topic: holds U+0000"),
         (POST, {"userId": "u", **POST_FIELDS, "options": {"temperature": 9}}, "options.temperature"),
         (POST, {"userId": "u", "topic": {}, "platform": "x"}, "topic"),
+        (POST, {"userId": "u\0", **POST_FIELDS}, "userId: holds U+0000"),
+        (POST, b'{"userId":"\\ud800","topic":"t","platform":"x"}', "userId"),
+        (POST, b'{"userId":"u","topic":"\\ud800","platform":"x"}', "topic"),
+        (POST, b'{"userId":"u","topic":"t","platform":"x","options":{"tone":["\\ud800"]}}', "surrogates"),
+        (POST, b'{"userId":"u","topic":"t","platform":"x","options":{"tone":1e999}}', "options"),
+        (POST, b'{"userId":"u","topic":"t","platform":"x","options":{"tone":1' + b"0" * 400 + b"}}", "64-bit"),
+        (POST, b"[" * 40, "nested more than 32 levels deep"),
         ("/api/v1/chat/starters", {"count": 0}, "count"),
         ("/api/v1/chat/starters", {"count": 21}, "count"),
         ("/api/v1/media/analyze-image", {"imageUrl": "file:///etc/passwd", "analysisType": "x"}, "imageUrl"),
@@ -174,7 +184,7 @@ async def test_a_wrong_body_is_told_field_by_field(house: House, path: str, body
     reply = await house.caller().post(path, body)
     assert (reply.status, reply.body["error"]) == (400, "Invalid request")
     assert told in reply.body["message"]
-    assert [f"{each['field']}: {each['reason']}" in reply.body["message"] for each in reply.body["violations"]]
+    assert all(f"{each['field']}: {each['reason']}" in reply.body["message"] for each in reply.body["violations"])
 
 
 async def test_what_there_is_not_is_told_in_the_same_shape(house: House) -> None:
@@ -339,6 +349,37 @@ async def test_the_windows_of_a_user_hold_over_all_replicas(house: House, tmp_pa
         assert all(0 < int(reply.headers["Retry-After"]) <= 900 for reply in refused)
         premium = Caller(replicas[0].url, token({"userId": new_user(), "subscription": "premium"}), house.session)
         assert (await premium.post(POST, POST_FIELDS)).headers["RateLimit-Limit"] == "200"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ("userId", "topic", "platform", "message", "history", "context", "count", "options", "conversationId", "text")
+
+
+@given(
+    method=st.sampled_from(["POST", "GET", "DELETE", "PUT", "PATCH", "HEAD", "TRACE"]),
+    path=st.sampled_from([*CALLS, "/api/v1/requests/", "/api/v1/requests/x", "/health", "/"]) | st.text(max_size=20),
+    body=st.binary(max_size=40)
+    | st.builds(json.dumps, st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), VALUES)).map(str.encode),
+    header=st.sampled_from(["Content-Type", "Prefer", "Idempotency-Key", "X-Forwarded-For", "traceparent", "X-More"]),
+    value=st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30),
+)
+@hypothesis_settings(deadline=None, max_examples=150)
+async def test_whatever_is_sent_is_answered_and_nothing_breaks(
+    house: House, method: str, path: str, body: bytes, header: str, value: str
+) -> None:
+    caller = house.caller()
+    url = caller.url + quote(f"/{path.lstrip('/')}", safe="/")
+    headers = {**caller.headers, "Content-Type": "application/json", header: value}
+    async with house.session.request(method, url, data=body, headers=headers) as response:
+        text = await response.read()
+        assert response.status < 500, (response.status, text)
+        assert response.headers["X-Request-ID"]
+        if response.status >= 400 and method != "HEAD":
+            assert {"error", "message"} <= json.loads(text).keys()
 
 
 async def test_health_names_each_service(house: House) -> None:

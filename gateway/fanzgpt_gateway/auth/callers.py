@@ -7,7 +7,7 @@ from typing import Final
 from fanzgpt_gateway.auth.keyring import KeyRing
 from fanzgpt_gateway.auth.tokens import TokenRefused, Tokens
 from fanzgpt_gateway.refusals import BadToken, InvalidRequest, NoPermission, NoToken, Refusal
-from fanzgpt_schemas.base import JsonObject
+from fanzgpt_schemas.errors import Violation
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Service:
     def acts_for(self, user_id: str | None, *, required: bool) -> str:
         """The user of a call; the service itself where none is named and none has to be."""
         if user_id is None and required:
-            raise InvalidRequest("userId: Field required", more=_violation("userId", "Field required"))
+            raise InvalidRequest(Violation(field="userId", reason="Field required"))
         return user_id or f"service:{self.name}"
 
 
@@ -80,7 +80,3 @@ class Authenticator:
         if PERMISSION not in person.permissions:
             raise NoPermission
         return User(user_id=person.user_id, premium=person.subscription == "premium")
-
-
-def _violation(field: str, reason: str) -> JsonObject:
-    return {"violations": [{"field": field, "reason": reason}]}

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fanzgpt_gateway.refusals import InvalidRequest, Refusal
 from fanzgpt_gateway.web.replies import reply_to
+from fanzgpt_schemas.errors import Violation
 
 DEEPEST: Final = 32
 _OPENING: Final = frozenset({b"[", b"{"})
@@ -34,7 +35,7 @@ class BodyBounds:
         try:
             body = await self._read(scope, receive)
             if depth_exceeds(body, DEEPEST):
-                raise InvalidRequest(f"The body is nested more than {DEEPEST} levels deep")
+                raise InvalidRequest(Violation(field="(body)", reason=f"is nested more than {DEEPEST} levels deep"))
         except Refusal as refusal:
             await reply_to(refusal)(scope, receive, send)
             return

@@ -10,9 +10,11 @@ from fanzgpt_gateway.asking import Call
 from fanzgpt_gateway.refusals import InvalidRequest
 from fanzgpt_gateway.web.address import Network, client_address
 from fanzgpt_gateway.web.arrival import SAFE
+from fanzgpt_schemas.errors import Violation
 
 CallOf: TypeAlias = Callable[[Request], Awaitable[Call]]
 
+_UNSAFE: Final = "has to be 1 to 128 visible ASCII characters"
 _WAIT: Final = re.compile(r"\bwait=(\d{1,6})\b")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -44,12 +46,12 @@ def _request_id(request: Request) -> str:
     key = request.headers.get("idempotency-key")
     if key is None:
         if request.state.unsafe_request_id:
-            raise InvalidRequest("X-Request-ID has to be 1 to 128 visible ASCII characters")
+            raise InvalidRequest(Violation(field="X-Request-ID", reason=_UNSAFE))
         return str(request.state.request_id)
     if len(key) > 1 and key.startswith('"') and key.endswith('"'):
         key = key[1:-1]  # as the IETF's draft writes it
     if SAFE.fullmatch(key) is None:
-        raise InvalidRequest("Idempotency-Key has to be 1 to 128 visible ASCII characters")
+        raise InvalidRequest(Violation(field="Idempotency-Key", reason=_UNSAFE))
     return key
 
 

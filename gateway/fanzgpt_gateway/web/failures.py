@@ -10,7 +10,6 @@ from starlette.requests import Request
 from fanzgpt_gateway.ledger import LedgerUnavailable
 from fanzgpt_gateway.refusals import InvalidRequest, Refusal
 from fanzgpt_gateway.web.replies import JsonReply, reply_to
-from fanzgpt_schemas.base import JsonObject
 from fanzgpt_schemas.errors import ContractError, Violation
 from fanzgpt_schemas.violations import shown
 
@@ -28,14 +27,14 @@ def answer_failures(app: FastAPI) -> None:
 
     async def unreadable(_request: Request, error: Exception) -> JsonReply:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-        return reply_to(invalid(_violations(error)))
+        return reply_to(InvalidRequest(*_violations(error)))
 
     async def against_contract(_request: Request, error: Exception) -> JsonReply:
         assert isinstance(error, ContractError)  # noqa: S101 - registered for it
         told = tuple(
             Violation(field=each.field.removeprefix("input."), reason=each.reason) for each in error.violations
         )
-        return reply_to(invalid(told))
+        return reply_to(InvalidRequest(*told))
 
     async def unrouted(_request: Request, error: Exception) -> JsonReply:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
@@ -57,12 +56,6 @@ def answer_failures(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, unrouted)
     app.add_exception_handler(LedgerUnavailable, ledger_away)
     app.add_exception_handler(Exception, broken)
-
-
-def invalid(violations: tuple[Violation, ...]) -> Refusal:
-    """The answer to a request that is wrong, field by field."""
-    more: JsonObject = {"violations": [{"field": each.field, "reason": each.reason} for each in violations]}
-    return InvalidRequest("; ".join(map(str, violations)), more=more)
 
 
 def _violations(error: RequestValidationError) -> tuple[Violation, ...]:

@@ -15,6 +15,7 @@ from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import CancelAccepted, ErrorBody, RequestView, usage_of
 from fanzgpt_gateway.web.calls import CallOf
 from fanzgpt_gateway.web.replies import JsonReply
+from fanzgpt_schemas.errors import Violation
 from fanzgpt_schemas.generation import GenerationCompleted, GenerationFailed
 
 RequestIdPath = Annotated[str, Path(min_length=1, max_length=128, description="The id under which it was asked.")]
@@ -41,7 +42,9 @@ def requests(*, ledger: LedgerReader, asking: Asking, cancelling: Cancelling, ca
         if isinstance(call.caller, Service) and user_id is None:
             known = await ledger.of_anybody(request_id)
             if len(known) > 1:
-                raise InvalidRequest("userId: several users have a request of this id; name one with ?userId=")
+                raise InvalidRequest(
+                    Violation(field="userId", reason="several users have a request of this id; name one")
+                )
             if known:
                 return known[0]
         owner = call.caller.acts_for(user_id, required=False)

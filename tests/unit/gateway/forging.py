@@ -51,7 +51,7 @@ def unsigned(_data: bytes) -> bytes:
 
 def claims(**changes: Any) -> dict[str, Any]:
     """The claims of a good token, changed; None takes a claim out."""
-    good = {"userId": "u-1", "role": "creator", "permissions": ["ai:use"], "exp": int(time.time()) + 600}
+    good = {"userId": "u-1", "role": "creator", "permissions": ["ai:use"], "exp": int(time.time()) + 86_400}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 

@@ -5,7 +5,9 @@ import pytest
 from tests.unit.gateway.forging import ED_KEY, pem
 
 from fanzgpt_gateway.configuring import Misconfigured, load_settings
+from fanzgpt_gateway.kafka_security import KafkaSecurity
 from fanzgpt_gateway.settings import Settings
+from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
 
 ENOUGH = {
     "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
@@ -81,3 +83,15 @@ def test_every_setting_has_a_variable_of_its_own_that_says_what_it_is() -> None:
     variables = [field.alias for field in Settings.model_fields.values()]
     assert len(set(variables)) == len(variables)
     assert all(variable and variable.isupper() for variable in variables)
+
+
+def test_how_kafka_is_reached_is_told_by_the_variables_of_every_process() -> None:
+    login = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "svc", "KAFKA_SASL_PASSWORD": "hidden-word"}
+    settings = load_settings({**ENOUGH, **login, "KAFKA_SECURITY_PROTOCOL": "SASL_SSL"})
+    assert settings.security().protocol == "SASL_SSL"
+    assert {field.alias for field in KafkaSecurity.model_fields.values()} == {
+        field.alias for field in KafkaSecuritySettings.model_fields.values()
+    }
+    told = problems(KAFKA_SECURITY_PROTOCOL="SASL_SSL", KAFKA_SSL_CA_FILE="/nowhere", KAFKA_SASL_USERNAME="svc")
+    assert told.startswith("3 settings are wrong")
+    assert "no effect" in problems(KAFKA_SASL_PASSWORD="hidden-word")
