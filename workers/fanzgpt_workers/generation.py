@@ -1,8 +1,9 @@
 """The generation worker: consumes requests, asks providers, publishes endings."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
+from fanzgpt_workers.cancellations import hear_cancellations
 from fanzgpt_workers.core.lanes import Caps
 from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import Routes
@@ -21,6 +23,7 @@ from fanzgpt_workers.filtering.filter import TermsFilter
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
+from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.ports import Clock
@@ -37,6 +40,7 @@ from fanzgpt_workers.watching import GenerationWatch, watch_engine
 
 TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
 DUPLICATE_TAKEOVER_SECONDS: Final = 600.0
+CATCH_UP_SECONDS: Final = 10.0
 
 
 @asynccontextmanager
@@ -87,6 +91,7 @@ async def open_generation(
             jitter=random.random,
             policy=_call_policy(ai),
         )
+        wishes = Wishes(clock)
         answering = Answering(
             books=books,
             caller=caller,
@@ -103,6 +108,7 @@ async def open_generation(
             ),
             observer=watch,
             content_filter=content_filter,
+            wishes=wishes,
         )
         group = kafka.group("generation")
         intake = GenerationIntake(
@@ -126,14 +132,43 @@ async def open_generation(
         await start_consumer(consumer, kafka.bootstrap_servers)
         engine = Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
         watch_engine(engine, watch.metrics)
-        following = asyncio.create_task(content_filter.follow(told=watch.terms_read))
+        hearing = hear_cancellations(
+            wishes,
+            bootstrap_servers=kafka.bootstrap_servers,
+            security=security,
+            clock=clock,
+            away=watch.broker_away,
+            refused=watch.wish_refused,
+            caught_up=(caught_up := asyncio.Event()),
+        )
         try:
-            yield engine
+            async with _beside(engine, hearing, content_filter.follow(told=watch.terms_read)):
+                with contextlib.suppress(TimeoutError):  # no reason not to work: they are read as soon as may be
+                    await asyncio.wait_for(caught_up.wait(), CATCH_UP_SECONDS)
+                yield engine
         finally:
-            following.cancel()
             await books.close()
             for provider in providers.values():
                 await provider.aclose()
+
+
+@asynccontextmanager
+async def _beside(engine: Engine, *parts: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """The parts run beside the engine for the block; one that breaks ends the engine."""
+
+    async def run(part: Coroutine[None, None, None]) -> None:
+        try:
+            await part
+        except Exception as error:  # noqa: BLE001  # routed: the engine's `run` raises it after the drain
+            engine.fail(error)
+
+    running = [asyncio.create_task(run(part)) for part in parts]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 def _limits(settings: Settings) -> EngineLimits:

@@ -62,6 +62,10 @@ class GenerationWatch:
         """The group did not take a commit."""
         self._log.warning("commit refused", error=str(error))
 
+    def wish_refused(self, record: Record, error: ContractError) -> None:
+        """A cancellation breaks the contract; it stays on its topic, where it was found."""
+        self._log.warning("cancellation not understood", record=str(record.origin), error=str(error))
+
     def terms_read(self, outcome: int | ConfigurationError) -> None:
         """The file of blocked terms has changed."""
         if isinstance(outcome, int):

@@ -128,6 +128,11 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._stopping.set()
         self._wake.set()
 
+    def fail(self, error: BaseException) -> None:
+        """Something that the work needs is broken: drain, and let `run` raise the error."""
+        self._failure = self._failure or error
+        self.stop()
+
     async def run(self) -> None:
         """Consume until `stop`, then drain and commit. The consumer must be started; it is stopped at the end.
 
@@ -230,8 +235,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         try:
             handled = await work.run()
         except Exception as error:  # noqa: BLE001  # routed: `run` raises it after the drain
-            self._failure = self._failure or error
-            self.stop()
+            self.fail(error)
         finally:
             del self._running[origin], self._began[origin]
             self._lanes.release(work.slot)

@@ -22,6 +22,7 @@ from fanzgpt_workers.errors import OutputRefused
 from fanzgpt_workers.lifecycle import events
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Answered, Caller, Lost, Unanswered
+from fanzgpt_workers.lifecycle.cancelling import CalledOff, Wishes
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.outbox import pack, unpack
 from fanzgpt_workers.lifecycle.request import LiveRequest
@@ -35,6 +36,7 @@ UNKNOWN_OUTCOME: Final = (
     "a call for this request was under way when its worker died; it may have been billed, and the policy for such "
     "a request is not to call again (onUnknown: fail)"
 )
+CANCELLED: Final = "cancelled at its sender's wish"
 BLOCKED: Final = "Content contains blocked terms"
 STATE_OF: Final[dict[Reason, EndState]] = {"expired": "expired", "rejected": "rejected", "cancelled": "cancelled"}
 
@@ -78,8 +80,12 @@ class Answering:
         policy: AnswerPolicy,
         observer: Observer,
         content_filter: ContentFilter | None = None,
+        wishes: Wishes | None = None,
     ) -> None:
-        """`owner` names this run of this process in the ledger. Without a filter nothing is blocked."""
+        """`owner` names this run of this process in the ledger.
+
+        Without a filter nothing is blocked; `wishes` is where cancellations are heard.
+        """
         self._books = books
         self._caller = caller
         self._publication = publication
@@ -88,6 +94,7 @@ class Answering:
         self._policy = policy
         self._observer = observer
         self._filter = content_filter
+        self._wishes = wishes or Wishes(clock)
 
     async def run(self, request: LiveRequest) -> Handled:
         """Claim, answer, save, publish."""
@@ -130,8 +137,14 @@ class Answering:
         target = self._policy.routes.target(provider=request.event.options.provider, model=request.event.options.model)
         if isinstance(target, NoTarget):
             return await self._fail(request, epoch, "rejected", target.detail, retryable=False, course=unstarted)
+        courses = [unstarted]
         try:
-            answer = await self._caller.answer(request, target, epoch=epoch, past=past, began=began)
+            with self._wishes.calling(request.key):
+                answer = await self._caller.answer(
+                    request, target, epoch=epoch, past=past, began=began, under_way=courses.append
+                )
+        except CalledOff:
+            return await self._fail(request, epoch, "cancelled", CANCELLED, retryable=False, course=courses[-1])
         except Lost:
             self._observer.found(request, "superseded")
             return Handled.LET_GO
@@ -150,6 +163,8 @@ class Answering:
     def _refusal(self, request: LiveRequest, past: Sequence[PastAttempt], now: datetime) -> tuple[Reason, str] | None:
         """Why no call may be made; None when one may."""
         event = request.event
+        if self._wishes.is_wished(request.key):
+            return "cancelled", CANCELLED
         denied = admit(
             generation_type=event.type, deadline=event.deadline, now=now, switched_on=self._policy.switched_on
         )
@@ -183,6 +198,7 @@ class Answering:
         ending = Ending(request_key=request.key, epoch=epoch, state=state, outbox=pack(told), settles=settles)
         match await self._books.finish(ending):
             case Saved():
+                self._wishes.over(request.key)
                 self._observer.ended(request, state, course)
                 return await self._publish(request, told)
             case Superseded(outbox):

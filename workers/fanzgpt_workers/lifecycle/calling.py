@@ -111,11 +111,19 @@ class Caller:
         self._policy = policy
 
     async def answer(
-        self, request: LiveRequest, target: Target, *, epoch: int, past: Sequence[PastAttempt], began: datetime
+        self,
+        request: LiveRequest,
+        target: Target,
+        *,
+        epoch: int,
+        past: Sequence[PastAttempt],
+        began: datetime,
+        under_way: Callable[[Course], None],
     ) -> Answered | Unanswered:
         """Call until there is an answer or nothing more may be tried; raises Lost when the request has a newer owner.
 
-        Each attempt's row is durable before its call. A failed attempt is settled before the next begins.
+        Each attempt's row is durable before its call. A failed attempt is settled before the next begins. `under_way`
+        is told of each attempt as its call begins. Cancelled, it closes the call and settles the attempt as such.
         """
         prompt = self._prompts.render(request.event)
         tally, repairs = _Tally.of(past), 0
@@ -135,6 +143,7 @@ class Caller:
             if not await self._books.start(started):
                 raise Lost
             attempt = self._attempt(attempt_id, target, prompt, tally, began)
+            under_way(attempt.course)
             try:
                 completion = await self._call(request, target, prompt, attempt)
             except ProviderError as error:
