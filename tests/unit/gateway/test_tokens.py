@@ -118,8 +118,7 @@ CLAIMS: dict[str, object] = {
     "a user that is a list": claims(userId=["u-1", "u-2"]),
     "a user that cannot be stored": claims(userId="u\0"),
     "an endless user": claims(userId="u" * 257),
-    "a claim that stands twice": '{"userId":"u-1","userId":"admin","permissions":["ai:use"],"exp":'
-    + f"{NOW + 100_000}}}",
+    "a claim that stands twice": f'{{"userId":"u-1","userId":"admin","permissions":["ai:use"],"exp":{NOW + 100_000}}}',
     "claims that are a list": [claims()],
     "claims that are nothing": "null",
     "claims nested without end": "[" * 5_000,
