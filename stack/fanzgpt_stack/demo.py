@@ -11,7 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
+from secrets import token_hex
+from socket import socket
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from types import FrameType
@@ -42,6 +45,7 @@ REQUESTS: Final[dict["GenerationType", dict[str, object]]] = {
 }
 SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
 ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill`, a terminal that was closed
+HTTP_PORT: Final = "3100"
 READY_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 120.0
 ROWS_SECONDS: Final = 30.0
@@ -72,6 +76,7 @@ def demo(
                 ready()
             complete = asyncio.run(_ask(endpoints))
             if stay:
+                _open_door(running, environ, Path(folder), logs)
                 typer.echo("everything is up; Ctrl-C stops it")
                 while True:  # rather than `signal.pause`, which a signal right before it would not end
                     sleep(1)
@@ -128,6 +133,23 @@ async def _show(connection: "asyncpg.Connection", answer: "GenerationCompleted",
     return history is not None and analytics is not None
 
 
+def _open_door(into: ExitStack, environ: Mapping[str, str], folder: Path, logs: Path) -> None:
+    """The HTTP gateway, where it is installed: on PORT, else on 3100 if that is free; tell its address and its key."""
+    if not entry_points(group="fanzgpt.commands", name="gateway"):
+        return
+    key = environ.get("FANZ_GPT_API_KEY") or token_hex(16)
+    port = environ.get("PORT") or (HTTP_PORT if _is_free(HTTP_PORT) else "0")
+    own = {**environ, "FANZ_GPT_API_KEY": key, "PORT": port}
+    into.enter_context(_process("gateway", own, folder, logs, words=("gateway",)))()
+    url = f"http://127.0.0.1:{json.loads((folder / 'gateway.json').read_text())['port']}"
+    typer.echo(f"\nthe API: {url}/api/v1, with the key {key}\na page to try it: {url}/playground")
+
+
+def _is_free(port: str) -> bool:
+    with socket() as tried:
+        return tried.connect_ex(("127.0.0.1", int(port))) != 0
+
+
 def _command() -> str:
     return str(Path(sys.executable).with_name("fanzgpt"))
 
@@ -137,12 +159,17 @@ def _run(*words: str, environ: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _process(name: str, environ: Mapping[str, str], folder: Path, logs: Path) -> Iterator[Callable[[], None]]:
-    """One worker, starting; drained when the block ends. What is given waits until the worker is ready."""
+def _process(
+    name: str, environ: Mapping[str, str], folder: Path, logs: Path, *, words: tuple[str, ...] = ()
+) -> Iterator[Callable[[], None]]:
+    """One process, starting: a worker, unless `words` say otherwise; drained when the block ends.
+
+    What is given waits until it is ready.
+    """
     log, ready = logs / f"{name}.log", folder / f"{name}.json"
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own command
-            [_command(), "worker", name],
+            [_command(), *(words or ("worker", name))],
             env={**environ, "READY_FILE": str(ready)},
             stdout=output,
             stderr=output,

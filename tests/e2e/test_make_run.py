@@ -6,7 +6,8 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -95,6 +96,14 @@ def lines_until(last: str, lines: Queue[str], process: "subprocess.Popen[str]") 
     return printed
 
 
+def got(url: str, path: str, *, key: str = "") -> tuple[int, bytes]:
+    """Status and body of a path at the address that `url` names."""
+    with closing(HTTPConnection(url.split("/")[2], timeout=10)) as connection:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
 def holds_six_answers_and_their_rows(printed: list[str], model: str) -> None:
     headed = [line.partition("  (")[0] for line in printed if model in line]
     assert sorted(headed) == sorted(REQUESTS)
@@ -110,8 +119,13 @@ def test_make_run_answers_with_the_local_model_and_stays_until_ctrl_c(home: Path
         printed = lines_until("everything is up; Ctrl-C stops it", lines, process)
         holds_six_answers_and_their_rows(printed, "openai/smollm2")
         running = " ".join(processes_of(home).values())
-        for name in ("generation", "history-sink", "analytics-sink", "preferences-sink"):
-            assert f"worker {name}" in running
+        for name in ("worker generation", "worker history-sink", "worker analytics-sink", "worker preferences-sink"):
+            assert name in running
+        [door] = [line.removeprefix("the API: ") for line in printed if line.startswith("the API: ")]
+        url, _, key = door.partition(", with the key ")
+        assert got(url, "/api/v1/requests/none", key=key)[0] == 404
+        status, health = got(url, "/health")
+        assert (status, json.loads(health)["status"]) == (200, "healthy")
         os.killpg(process.pid, signal.SIGINT)
         sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as the impatient do
