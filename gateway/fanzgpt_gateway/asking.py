@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from fanzgpt_gateway.auth.callers import Caller, User
+from fanzgpt_gateway.auth.callers import Caller, Service, User
 from fanzgpt_gateway.limits.windows import Allowance, Windows
 from fanzgpt_gateway.metrics import Metrics
 from fanzgpt_gateway.outcomes import refusal_of
@@ -96,7 +96,7 @@ class Asking:
             ending = await handle.ending(timeout=call.wait_seconds)
         except (AnswerTimeout, ListeningStopped):
             self._metrics.asked(question.type, "pending")
-            return pending(call.request_id, headers=limits)
+            return pending(call, question.user_id, headers=limits)
         finally:
             self._count(-1)
         if isinstance(ending, GenerationFailed):
@@ -158,16 +158,18 @@ def subject_of(call: Call, user_id: str | None) -> str:
     return f"ip:{call.address}" if user_id is None else f"user:{user_key(user_id)}"
 
 
-def location_of(request_id: str) -> str:
-    """Where a request is read."""
-    return f"{PREFIX}/requests/{quote(request_id, safe='')}"
+def location_of(call: Call, user_id: str | None) -> str:
+    """Where the caller reads the request: a service says whose it is, a user's token says so itself."""
+    path = f"{PREFIX}/requests/{quote(call.request_id, safe='')}"
+    whose = user_id if isinstance(call.caller, Service) else None
+    return path if whose is None else f"{path}?userId={quote(whose, safe='')}"
 
 
-def pending(request_id: str, *, headers: Mapping[str, str]) -> JsonReply:
+def pending(call: Call, user_id: str | None, *, headers: Mapping[str, str]) -> JsonReply:
     """The answer to a call that waited long enough: the request goes on."""
-    location = location_of(request_id)
+    location = location_of(call, user_id)
     body = {
-        "requestId": request_id,
+        "requestId": call.request_id,
         "status": "pending",
         "message": "The answer takes longer; read the request by its id, at Location",
     }

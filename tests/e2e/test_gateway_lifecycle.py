@@ -152,6 +152,22 @@ async def test_while_the_broker_does_not_answer_calls_are_told_to_repeat(
         assert (await caller.post(POST, FIELDS, X_Request_ID=asked)).status == 200
 
 
+async def test_a_request_that_no_worker_has_taken_up_yet_is_pending_and_not_unknown(
+    environ: dict[str, str], session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with beside(gateway(environ, tmp_path)) as one:
+        user = f"user/{uuid4().hex[:8]}"
+        service, person = (Caller(one.url, presented, session) for presented in (KEY, token({"userId": user})))
+        for caller, body in ((service, {"userId": user, **FIELDS}), (service, {}), (person, FIELDS)):
+            path = POST if body else "/api/v1/chat/starters"
+            told = await caller.post(path, body, Prefer="respond-async")
+            assert told.status == 202
+            read = await caller.get(told.headers["Location"])
+            assert (read.status, read.body["status"]) == (200, "pending")
+            other = Caller(one.url, token({"userId": "somebody"}), session)
+            assert (await other.get(told.headers["Location"].partition("?")[0])).status == 404
+
+
 @pytest.mark.parametrize("origin", ["https://boyfanz.example", "https://elsewhere.example"])
 async def test_pages_may_call_where_their_origin_is_named(
     environ: dict[str, str], session: aiohttp.ClientSession, tmp_path: Path, origin: str

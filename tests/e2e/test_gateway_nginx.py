@@ -90,7 +90,7 @@ async def test_replicas_behind_nginx_answer_each_others_clients(environ: dict[st
             assert all(served), "every replica has taken its part"
             assert (await caller.post(POST, FIELDS)).status == 429
             later = await Caller(url, KEY, session).post(POST, {"userId": "u", **FIELDS}, Prefer="respond-async")
-            assert later.headers["Location"] == f"/api/ai/requests/{later.body['requestId']}"
+            assert later.headers["Location"] == f"/api/ai/requests/{later.body['requestId']}?userId=u"
             # Nobody notices that a replica is gone.
             started[0].process.kill()
             statuses = [(await caller.get(f"/api/ai/requests/{each}")).status for each in ids[:20]]
