@@ -54,6 +54,10 @@ reference: install ## write docs/reference anew, from the code
 test: install ## everything, on real Kafka, PostgreSQL and Valkey
 	$(BIN)/pytest
 
+.PHONY: chaos
+chaos: install ## twenty thousand schedules of the simulation
+	SIMULATION_SEEDS=20000 $(BIN)/pytest --timeout 1800 tests/simulation
+
 .PHONY: lock
 lock: $(VENV)/bin/uv ## resolve again: hashes, no addresses
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \

@@ -171,6 +171,8 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
             self._stored[partition] = offsets.get(partition)
             if partition in offsets:
                 self._consumer.seek(TopicPartition(*partition), offsets[partition])
+                # Whoever stored these rows may have died before the group heard of them.
+                self._uncommitted[partition] = offsets[partition]
 
     async def _take(self, batches: Mapping[TopicPartition, Sequence[Any]], epoch: int) -> None:
         async with self._storing:
@@ -246,6 +248,10 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         offsets, self._uncommitted = self._uncommitted, {}
         if not offsets:
             return
-        # The group's offsets are for lag views; a refused commit is followed by the next one, and the store decides.
-        with contextlib.suppress(KafkaError, IllegalStateError):
+        try:
             await self._consumer.commit({TopicPartition(*p): OffsetAndMetadata(o, "") for p, o in offsets.items()})
+        except (KafkaError, IllegalStateError):
+            # The group's offsets are for lag views, the store decides; they are told again with the next commit.
+            for partition, offset in offsets.items():
+                if partition in self._stored:
+                    self._uncommitted.setdefault(partition, offset)
