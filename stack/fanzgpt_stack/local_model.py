@@ -21,6 +21,8 @@ from fanzgpt_stack.wheels import folder_of
 
 MODEL: Final = "smollm2"
 
+_THREADS: Final = 1
+"""More wait for each other by spinning, and crawl as soon as anything else wants the cores."""
 _SLOTS: Final = 4
 _CONTEXT_TOKENS: Final = 2048
 """Per slot, prompt and answer together."""
@@ -103,6 +105,7 @@ def serve(port: int) -> None:
     params.model_alias = {MODEL}
     params.hostnames = [HOST]
     params.port = port
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _THREADS
     params.n_parallel = _SLOTS
     params.n_ctx = _SLOTS * _CONTEXT_TOKENS
     params.n_predict = _ANSWER_TOKENS
