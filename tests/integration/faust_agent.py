@@ -1,7 +1,8 @@
-"""A Faust worker that never finishes one record: `python -m tests.integration.faust_agent BROKER GROUP TOPIC HELD`.
+"""A Faust worker that never finishes one record.
 
-Every record is acknowledged as it comes but the one at offset HELD, which stays under way for ever. One line a record
-is printed. The settings are those under which Faust is safest: at least once, manual acknowledgement, one at a time.
+`python -m tests.integration.faust_agent BROKER GROUP TOPIC HELD FOLDER`: every record is acknowledged as it comes but the
+one at offset HELD, which stays under way for ever. One line a record is printed; Faust keeps its own files in FOLDER. The
+settings are those under which Faust is safest: at least once, manual acknowledgement, one at a time.
 """
 
 import sys
@@ -14,11 +15,12 @@ from faust.worker import Worker
 COMMIT_SECONDS = 0.2
 
 
-def agent(broker: str, group: str, topic: str, held: int) -> "faust.App":
+def agent(broker: str, group: str, topic: str, held: int, folder: str) -> "faust.App":
     """The application."""
     app = faust.App(
         group,
         broker=f"kafka://{broker}",
+        datadir=folder,
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
@@ -46,6 +48,6 @@ def agent(broker: str, group: str, topic: str, held: int) -> "faust.App":
 
 
 if __name__ == "__main__":
-    broker, group, topic, held = sys.argv[1:]
-    worker = Worker(agent(broker, group, topic, int(held)), loglevel="ERROR", redirect_stdouts=False)
+    broker, group, topic, held, folder = sys.argv[1:]
+    worker = Worker(agent(broker, group, topic, int(held), folder), loglevel="ERROR", redirect_stdouts=False)
     worker.execute_from_commandline()

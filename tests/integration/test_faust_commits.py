@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
@@ -90,13 +91,13 @@ async def taken(worker: "subprocess.Popen[str]", records: int) -> None:
 )
 @pytest.mark.parametrize(("held", "begin"), [(0, None), (5, 5), (3, None)])
 async def test_faust_keeps_a_record_that_is_under_way_from_being_committed(
-    kafka_bootstrap: str, held: int, begin: int | None
+    kafka_bootstrap: str, tmp_path: Path, held: int, begin: int | None
 ) -> None:
     topic, group = f"faust-{uuid4().hex[:8]}", f"faust-{uuid4().hex[:8]}"
     await written(kafka_bootstrap, topic)
     if begin is not None:
         await commit(kafka_bootstrap, group, topic, begin)
-    with faust_worker(kafka_bootstrap, group, topic, str(held)) as worker:
+    with faust_worker(kafka_bootstrap, group, topic, str(held), str(tmp_path)) as worker:
         await taken(worker, RECORDS - (begin or 0))
         # Where Faust does right nothing can be waited for but time: ten of its commit intervals.
         until, last = monotonic() + 10 * COMMIT_SECONDS, begin
