@@ -7,6 +7,7 @@ FanzError
 │   ├── BrokerUnavailable
 │   └── CacheUnavailable
 ├── Fenced                    let go: somebody newer owns this partition
+├── LetGo                     let go: the work waits for something, and the process is draining
 ├── RowsRefused               dead-letter the named rows, store the others
 ├── OutputRefused             the answer is not what was asked for: repair where that can help, else fail
 └── ProviderError             see `providers`: outcome, whether to retry, whether it may be billed
@@ -45,6 +46,10 @@ class CacheUnavailable(Unavailable):
 
 class Fenced(FanzError):
     """A newer owner has advanced this partition; our write was refused and must not be repeated."""
+
+
+class LetGo(FanzError):
+    """The process drains, and this work has only waited: it is put back, and begins again wherever it comes next."""
 
 
 class RowsRefused(FanzError):

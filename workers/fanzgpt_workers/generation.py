@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Final
 from uuid import UUID
+
+from redis.asyncio import Redis
 
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
@@ -25,6 +28,9 @@ from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
+from fanzgpt_workers.limits.minute import Limit, MemoryMinute, Minute
+from fanzgpt_workers.limits.provider_limits import ProviderLimits
+from fanzgpt_workers.limits.redis_minute import RedisMinute, open_redis
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.prompts.library import PromptLibrary
@@ -81,6 +87,8 @@ async def open_generation(
         publication = Publication(
             MeasuredPublisher(publisher, watch.metrics, acknowledged=watch.broker_back), away=watch.broker_away
         )
+        redis = open_redis(settings.redis.url.get_secret_value()) if settings.redis.url else None
+        limits_of_providers = _provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
         caller = Caller(
             books=books,
             providers={name: MeasuredProvider(each, watch.metrics) for name, each in providers.items()},
@@ -90,6 +98,7 @@ async def open_generation(
             new_id=_random_id,
             jitter=random.random,
             policy=_call_policy(ai),
+            limits=limits_of_providers,
         )
         wishes = Wishes(clock)
         answering = Answering(
@@ -130,8 +139,15 @@ async def open_generation(
             )
         )
         await start_consumer(consumer, kafka.bootstrap_servers)
-        engine = Engine(consumer=consumer, topics=TOPICS, intake=intake, limits=_limits(settings), watcher=watch)
-        watch_engine(engine, watch.metrics)
+        engine = Engine(
+            consumer=consumer,
+            topics=TOPICS,
+            intake=intake,
+            limits=_limits(settings),
+            watcher=watch,
+            let_go=limits_of_providers.let_go,
+        )
+        watch_engine(engine, watch.metrics, limits_of_providers)
         hearing = hear_cancellations(
             wishes,
             bootstrap_servers=kafka.bootstrap_servers,
@@ -148,6 +164,8 @@ async def open_generation(
                 yield engine
         finally:
             await books.close()
+            if redis is not None:
+                await redis.aclose()
             for provider in providers.values():
                 await provider.aclose()
 
@@ -182,6 +200,28 @@ def _limits(settings: Settings) -> EngineLimits:
         ),
         drain_seconds=limits.drain_seconds,
     )
+
+
+def _provider_limits(
+    ai: ProviderSettings, redis: Redis | None, *, worker: str, away: Callable[[Exception], None]
+) -> ProviderLimits:
+    """Limits for providers at their makers' addresses, and at any other where the settings state them."""
+    limit = Limit(requests=ai.requests_per_minute, tokens=ai.tokens_per_minute)
+    stated = bool({"requests_per_minute", "tokens_per_minute"} & ai.model_fields_set)
+    own_address = {"openai": ai.openai_base_url, "anthropic": ai.anthropic_base_url}
+
+    def shared(provider: str, model: str) -> Minute:
+        return own() if redis is None else RedisMinute(redis, provider=provider, model=model, worker=worker)
+
+    def own() -> Minute:
+        return MemoryMinute(now_ms=_now_ms)
+
+    limited = {str(name): limit for name in ai.reachable if stated or own_address[name] is None}
+    return ProviderLimits(limited, shared=shared, own=own, away=away)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _call_policy(ai: ProviderSettings) -> CallPolicy:

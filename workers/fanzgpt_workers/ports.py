@@ -130,6 +130,35 @@ class Provider(Protocol):
         ...
 
 
+class Passage(Protocol):
+    """One call that was let through its provider's limits."""
+
+    def over(self, usage: Usage | None, *, counted: bool = True) -> None:
+        """The call is over: what it took, None where nobody said. Not `counted`: the provider never took it up."""
+        ...
+
+
+class Limits(Protocol):
+    """What providers allow in a minute, kept by all workers together; what is too much waits, in its order."""
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their provider's limit."""
+        ...
+
+    async def enter(self, *, provider: str, model: str, kind: str, prompt_characters: int, most_output: int) -> Passage:
+        """Return once the provider has room for the call; raises LetGo when told to."""
+        ...
+
+    def let_go(self) -> None:
+        """Whoever waits now is to wait no longer: the process drains."""
+        ...
+
+    async def close(self, *, provider: str, model: str, seconds: float) -> None:
+        """Let no call through for so long: the provider asked for it."""
+        ...
+
+
 class Prompts(Protocol):
     """Versioned prompt templates, one per generation type."""
 

@@ -10,6 +10,7 @@ from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.observability.metrics import EngineState, Metrics, SinkName
 from fanzgpt_workers.observability.standing import Standing
+from fanzgpt_workers.ports import Limits
 from fanzgpt_workers.records import Record
 
 
@@ -73,6 +74,11 @@ class GenerationWatch:
         else:
             self._log.error("blocked terms left as they were", error=str(outcome))
 
+    def redis_away(self, error: Exception) -> None:
+        """Limits are kept by each worker alone."""
+        self.metrics.unavailable("redis")
+        self._log.warning("keeping to this worker's share of the provider's limits", error=str(error))
+
     def database_back(self) -> None:
         """PostgreSQL has answered."""
         self._standing.back("postgresql")
@@ -94,7 +100,7 @@ class GenerationWatch:
         self._log.warning("waiting for Kafka", error=str(error))
 
 
-def watch_engine(engine: Engine, metrics: Metrics) -> None:
+def watch_engine(engine: Engine, metrics: Metrics, limits: Limits) -> None:
     """Look at the engine ahead of every scrape."""
 
     def look() -> None:
@@ -105,7 +111,7 @@ def watch_engine(engine: Engine, metrics: Metrics) -> None:
                 oldest_seconds=engine.oldest_seconds,
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
-                waiting={},
+                waiting={"provider-limit": limits.waiting},
                 commit_gaps={partition: book.gap(partition) for partition in book.partitions()},
             )
         )

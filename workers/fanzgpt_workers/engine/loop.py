@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -66,8 +67,10 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         intake: Intake,
         limits: EngineLimits,
         watcher: Watcher,
+        let_go: Callable[[], None] | None = None,
     ) -> None:
-        """Wire up; nothing is connected before `run`."""
+        """Wire up; nothing is connected before `run`. `let_go` is called as a drain begins: for work that only waits."""
+        self._let_go = let_go
         self._consumer = consumer
         self._topics = topics
         self._intake = intake
@@ -251,6 +254,8 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
 
     async def _drain(self, partitions: tuple[Partition, ...]) -> None:
         self._may_start = False
+        if self._let_go is not None:
+            self._let_go()
         for partition in partitions:
             for work in self._lanes.drop(partition):
                 self._book.unqueued(partition, work.record.size)

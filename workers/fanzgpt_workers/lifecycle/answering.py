@@ -18,7 +18,7 @@ from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Superseded
 from fanzgpt_workers.core.routing import NoTarget, Routes
-from fanzgpt_workers.errors import OutputRefused
+from fanzgpt_workers.errors import LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Answered, Caller, Lost, Unanswered
@@ -145,6 +145,8 @@ class Answering:
                 )
         except CalledOff:
             return await self._fail(request, epoch, "cancelled", CANCELLED, retryable=False, course=courses[-1])
+        except LetGo:
+            return Handled.LET_GO
         except Lost:
             self._observer.found(request, "superseded")
             return Handled.LET_GO

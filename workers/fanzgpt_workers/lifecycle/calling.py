@@ -11,15 +11,24 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from fanzgpt_schemas.generation import Reason
-from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, PastAttempt
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, PastAttempt, Usage
 from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.errors import OutputRefused, ProviderError
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Clock, Completion, Pricing, Prompt, Prompts, Provider, ProviderCall
+from fanzgpt_workers.ports import Clock, Completion, Limits, Passage, Pricing, Prompt, Prompts, Provider, ProviderCall
 
+
+class _Free:
+    """A passage where nothing is limited."""
+
+    def over(self, usage: Usage | None, *, counted: bool = True) -> None:
+        """Nobody counts."""
+
+
+FREE: Final = _Free()
 SETTLE_AT_CANCEL_SECONDS: Final = 2.0
 
 
@@ -99,8 +108,10 @@ class Caller:
         new_id: Callable[[], UUID],
         jitter: Callable[[], float],
         policy: CallPolicy,
+        limits: Limits | None = None,
     ) -> None:
-        """Wire up."""
+        """Wire up; without `limits` calls wait for nothing."""
+        self._limits = limits
         self._books = books
         self._providers = providers
         self._prompts = prompts
@@ -129,6 +140,9 @@ class Caller:
         tally, repairs = _Tally.of(past), 0
         cause: Cause = "redelivery" if past else "first"
         while True:
+            passage = await self._pass(request, target, prompt, began)
+            if isinstance(passage, Unanswered):
+                return replace(passage, course=replace(passage.course, attempts=tally.attempts))
             attempt_id = self._new_id()
             tally.attempts += 1
             started = AttemptStarted(
@@ -141,18 +155,22 @@ class Caller:
                 cause=cause,
             )
             if not await self._books.start(started):
+                passage.over(None, counted=False)
                 raise Lost
             attempt = self._attempt(attempt_id, target, prompt, tally, began)
             under_way(attempt.course)
             try:
                 completion = await self._call(request, target, prompt, attempt)
             except ProviderError as error:
+                passage.over(None, counted=error.outcome not in UNBILLED)
+                await self._close(target, error)
                 unanswered = await self._after_failure(request, error, attempt, tally)
                 if unanswered is not None:
                     return unanswered
                 cause = "retry"
                 continue
             tally.billed += 1
+            passage.over(completion.usage)
             ended, course = self._account(target, completion, attempt)
             try:
                 output = self._prompts.read(request.event, completion)
@@ -167,6 +185,37 @@ class Caller:
                 prompt = self._prompts.repair(prompt, completion, str(refused))
                 continue
             return Answered(output=output, course=course, attempt=ended)
+
+    async def _pass(
+        self, request: LiveRequest, target: Target, prompt: Prompt, began: datetime
+    ) -> Passage | Unanswered:
+        """Wait for the provider's limits, up to the request's last moment."""
+        if self._limits is None:
+            return FREE
+        left = (self._last_moment(request, began) - self._clock.now()).total_seconds()
+        try:
+            async with asyncio.timeout(left):
+                return await self._limits.enter(
+                    provider=target.provider,
+                    model=target.model,
+                    kind=request.event.type,
+                    prompt_characters=len(prompt.system) + sum(len(turn.text) for turn in prompt.turns),
+                    most_output=self._most_output(request),
+                )
+        except TimeoutError:
+            course = Course(attempts=0, latency_ms=_ms(began, self._clock.now()))
+            detail = f"{target.provider} had no room for another call within the request's time"
+            if request.event.deadline is not None:
+                return Unanswered(reason="expired", detail=detail, retryable=False, course=course)
+            return Unanswered(reason="provider", detail=detail, retryable=True, course=course)
+
+    async def _close(self, target: Target, error: ProviderError) -> None:
+        """Nobody calls before the provider wants to be called again."""
+        if self._limits is not None and error.retry_after:
+            await self._limits.close(provider=target.provider, model=target.model, seconds=error.retry_after)
+
+    def _most_output(self, request: LiveRequest) -> int:
+        return min(request.event.options.max_tokens or self._policy.max_tokens, self._policy.max_tokens)
 
     def _attempt(self, attempt_id: UUID, target: Target, prompt: Prompt, tally: _Tally, began: datetime) -> _Attempt:
         sent = self._clock.now()
@@ -185,7 +234,7 @@ class Caller:
         call = ProviderCall(
             model=target.model,
             prompt=prompt,
-            max_tokens=min(options.max_tokens or self._policy.max_tokens, self._policy.max_tokens),
+            max_tokens=self._most_output(request),
             temperature=self._policy.temperature if options.temperature is None else options.temperature,
             timeout=max(0.0, min(self._policy.attempt_seconds, left)),
             request_id=request.event.request_id,

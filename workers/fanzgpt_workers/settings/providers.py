@@ -92,13 +92,15 @@ class ProviderSettings(Group):
         50,
         alias="AI_RATE_LIMIT_RPM",
         ge=1,
-        description="Calls a minute the provider allows the whole installation. 50 is a new account's limit.",
+        description="Calls a minute the provider allows all workers together; more of them wait. 50 is a new account's "
+        "limit. At an address of one's own (OPENAI_BASE_URL, ANTHROPIC_BASE_URL) it counts only where it is set.",
     )
     tokens_per_minute: int = Field(
         50_000,
         alias="AI_RATE_LIMIT_TPM",
         ge=1,
-        description="Tokens a minute the provider allows the whole installation. 50000 is a new account's limit.",
+        description="Tokens a minute the provider allows all workers together, as AI_RATE_LIMIT_RPM. 50000 is a new "
+        "account's limit.",
     )
     attempt_timeout_seconds: float = Field(
         60.0,

@@ -1,0 +1,149 @@
+"""The gate: in order, in batches, giving back what is not used, and never open when the shared window is away."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.errors import CacheUnavailable, LetGo
+from fanzgpt_workers.limits.gate import Gate
+from fanzgpt_workers.limits.minute import Correction, Grant, Limit, MemoryMinute
+from fanzgpt_workers.limits.provider_limits import ProviderLimits
+
+LIMIT = Limit(requests=4, tokens=1_000)
+
+
+class Kept(MemoryMinute):
+    """A shared window that counts its asks, can be away, and says how many share it."""
+
+    def __init__(self) -> None:
+        super().__init__(now_ms=lambda: 1_000)
+        self.asks: list[int] = []
+        self.corrected: list[Correction] = []
+        self.away = False
+
+    async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
+        await asyncio.sleep(0)
+        if self.away:
+            raise CacheUnavailable("away")
+        self.asks.append(len(tokens))
+        grant = await super().reserve(tokens, limit)
+        return Grant(second=grant.second, granted=grant.granted, wait=grant.wait, workers=2)
+
+    async def correct(self, corrections: Sequence[Correction]) -> None:
+        self.corrected += corrections
+        await super().correct(corrections)
+
+
+@pytest.fixture
+def shared() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def told() -> list[Exception]:
+    return []
+
+
+@pytest.fixture
+def gate(shared: Kept, told: list[Exception]) -> Gate:
+    return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), LIMIT, away=told.append)
+
+
+async def turns(number: int = 20) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_what_arrives_while_the_window_is_asked_is_asked_for_together(gate: Gate, shared: Kept) -> None:
+    await asyncio.gather(*(gate.enter(10) for _ in range(4)))
+    assert shared.asks in ([4], [1, 3])
+
+
+async def test_calls_wait_in_their_order_until_something_is_given_back(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
+    first = await gate.enter(900)
+    entered: list[str] = []
+
+    async def enter(name: str, tokens: int) -> None:
+        await gate.enter(tokens)
+        entered.append(name)
+
+    waiting = [asyncio.create_task(enter(name, tokens)) for name, tokens in (("large", 500), ("small", 1))]
+    await turns()
+    assert gate.waiting == 2
+    assert entered == []
+    first.over(100)
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert entered == ["large", "small"]
+
+
+async def test_a_call_that_was_refused_gives_back_its_request(gate: Gate, shared: Kept) -> None:
+    ticket = await gate.enter(100)
+    ticket.over(None)
+    await turns()
+    assert shared.corrected == [Correction(second=1, requests=-1, tokens=-100)]
+
+
+async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
+    full = await gate.enter(1_000)
+    given_up = asyncio.create_task(gate.enter(900))
+    patient = asyncio.create_task(gate.enter(900))
+    await turns()
+    given_up.cancel()
+    full.over(None)
+    await asyncio.wait_for(patient, 5)
+    assert gate.waiting == 0
+
+
+async def test_whoever_waits_when_the_process_drains_is_let_go(gate: Gate) -> None:
+    await gate.enter(1_000)
+    waiting = asyncio.create_task(gate.enter(1))
+    await turns()
+    gate.let_go()
+    with pytest.raises(LetGo):
+        await waiting
+    assert gate.waiting == 0
+
+
+async def test_without_the_shared_window_each_worker_keeps_to_its_share(
+    gate: Gate, shared: Kept, told: list[Exception]
+) -> None:
+    (await gate.enter(1)).over(None)  # learns that two share the limit
+    shared.away = True
+    entering = [asyncio.create_task(gate.enter(1)) for _ in range(4)]
+    await turns(50)
+    assert sum(task.done() for task in entering) == LIMIT.requests // 2
+    assert len(told) == 1
+    for task in entering:
+        task.cancel()
+    await asyncio.gather(*entering, return_exceptions=True)
+
+
+async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
+    kept = Kept()
+    limits = ProviderLimits(
+        {"openai": Limit(requests=100, tokens=100_000)},
+        shared=lambda _provider, _model: kept,
+        own=Kept,
+        away=lambda _error: None,
+    )
+
+    async def taken(kind: str) -> int:
+        before = sum(tokens for _, tokens in kept._seconds.values())
+        passage = await limits.enter(provider="openai", model="m", kind=kind, prompt_characters=400, most_output=4_000)
+        estimate = sum(tokens for _, tokens in kept._seconds.values()) - before
+        passage.over(Usage(input=100, output=80))
+        await turns()
+        return estimate
+
+    assert await taken("social-post") == 100 + 625
+    assert await taken("social-post") == 100 + 100
+    assert await taken("chat-response") == 100 + 625
+    free = await limits.enter(provider="anthropic", model="m", kind="x", prompt_characters=1, most_output=1)
+    free.over(None)
+    assert limits.waiting == 0

@@ -1,0 +1,72 @@
+"""The window in Redis or Valkey, by its clock, shared by every worker: one script for any number of calls."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from fanzgpt_workers.errors import CacheUnavailable
+from fanzgpt_workers.limits.minute import Correction, Grant, Limit
+
+ANSWER_SECONDS: Final = 1.0
+_KEEP_MS: Final = 3_600_000
+
+
+class RedisMinute:
+    """Implements `Minute` for one provider and model; `worker` is this process among those that share it."""
+
+    def __init__(self, redis: Redis, *, provider: str, model: str, worker: str) -> None:
+        """The client belongs to whoever opened it."""
+        # The braces keep the keys on one node of a cluster.
+        self._keys = [f"ai:limit:{{{provider}/{model}}}:{part}" for part in ("window", "opens", "workers")]
+        self._redis = redis
+        self._worker = worker
+        self._reserve = redis.register_script(_script("reserve"))
+        self._correct = redis.register_script(_script("correct"))
+
+    async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
+        """See `Minute`."""
+        try:
+            answer: Any = await self._reserve(
+                keys=self._keys, args=[limit.requests, limit.tokens, self._worker, *tokens]
+            )
+        except (RedisError, OSError) as error:
+            raise CacheUnavailable(f"Redis does not answer: {error}") from error
+        second, granted, wait, workers = (int(each) for each in answer)
+        return Grant(second=second, granted=granted, wait=wait / 1000, workers=workers)
+
+    async def correct(self, corrections: Sequence[Correction]) -> None:
+        """See `Minute`."""
+        try:
+            await self._correct(
+                keys=self._keys[:1], args=[part for c in corrections for part in (c.second, c.requests, c.tokens)]
+            )
+        except (RedisError, OSError) as error:
+            raise CacheUnavailable(f"Redis does not answer: {error}") from error
+
+    async def close(self, seconds: float) -> None:
+        """See `Minute`."""
+        try:
+            now, micros = await self._redis.time()
+            opens = now * 1000 + micros // 1000 + round(seconds * 1000)
+            held = int(await self._redis.get(self._keys[1]) or 0)
+            if opens > held:
+                await self._redis.set(self._keys[1], opens, px=min(_KEEP_MS, max(1, round(seconds * 1000))))
+        except (RedisError, OSError) as error:
+            raise CacheUnavailable(f"Redis does not answer: {error}") from error
+
+
+def open_redis(url: str) -> Redis:
+    """A client with a bound on every wait; connects on first use."""
+    return Redis.from_url(
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        client_name="fanzgpt-generation",
+    )
+
+
+def _script(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
