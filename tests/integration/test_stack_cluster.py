@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -38,8 +39,13 @@ async def test_a_topic_is_kept_three_times_and_written_while_one_broker_is_away(
     try:
         created = await admin.create_topics([NewTopic(TOPIC, num_partitions=3, replication_factor=3)])
         assert [code for _, code, *_ in created.topic_errors] == [0]
-        (topic,) = await admin.describe_topics([TOPIC])
-        assert [len(partition["replicas"]) for partition in topic["partitions"]] == [3, 3, 3]
+        # A broker that is asked right away may not have heard of it yet.
+        until = monotonic() + 20
+        replicas: list[int] = []
+        while len(replicas) < 3 and monotonic() < until:
+            (topic,) = await admin.describe_topics([TOPIC])
+            replicas = [len(partition["replicas"]) for partition in topic["partitions"]]
+        assert replicas == [3, 3, 3]
         (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, TOPIC)])
         settings = {name: value for name, value, *_ in response.resources[0][4]}
         assert settings["min.insync.replicas"] == "2"
