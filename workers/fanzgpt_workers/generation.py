@@ -45,6 +45,8 @@ from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
 from fanzgpt_workers.watching import GenerationWatch, watch_engine
 
 TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
+WEIGHTS: Final = {PRIORITY_TOPIC: 8, REQUESTED_TOPIC: 4, BATCH_TOPIC: 1}
+"""Of a worker's starts, where all three topics have work: whoever waits in front of a screen first, nobody never."""
 DUPLICATE_TAKEOVER_SECONDS: Final = 600.0
 CATCH_UP_SECONDS: Final = 10.0
 
@@ -192,7 +194,7 @@ async def _beside(engine: Engine, *parts: Coroutine[None, None, None]) -> AsyncI
 def _limits(settings: Settings) -> EngineLimits:
     limits = settings.generation
     return EngineLimits(
-        caps=Caps(in_flight=limits.max_in_flight, per_user=limits.user_max_in_flight),
+        caps=Caps(in_flight=limits.max_in_flight, per_user=limits.user_max_in_flight, weights=WEIGHTS),
         room=Room(
             waiting_per_partition=limits.buffer_records,
             uncommitted_per_partition=limits.uncommitted_records,

@@ -9,7 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from fanzgpt_workers.core.lanes import Caps, Lanes, Slot
 from fanzgpt_workers.core.origin import Partition
 
-CAPS = Caps(in_flight=4, per_user=2)
+CAPS = Caps(in_flight=4, per_user=2, weights={"p": 3})
 
 
 class LanesMachine(RuleBasedStateMachine):
@@ -22,9 +22,11 @@ class LanesMachine(RuleBasedStateMachine):
         self.running: dict[Slot, int] = {}
         self.serial = 0
 
-    @rule(user=st.integers(0, 3), conversation=st.integers(0, 2), partition=st.integers(0, 1))
-    def add(self, user: int, conversation: int, partition: int) -> None:
-        slot = Slot(lane=f"{user}/{conversation}", user=user, partition=Partition("t", partition))
+    @rule(
+        user=st.integers(0, 3), conversation=st.integers(0, 2), partition=st.integers(0, 1), topic=st.sampled_from("pt")
+    )
+    def add(self, user: int, conversation: int, partition: int, topic: str) -> None:
+        slot = Slot(lane=f"{user}/{conversation}", user=user, partition=Partition(topic, partition))
         self.serial += 1
         self.lanes.add(slot, self.serial)
         self.queued[f"{user}/{conversation}"].append((slot, self.serial))
@@ -54,9 +56,9 @@ class LanesMachine(RuleBasedStateMachine):
             del self.running[slot]
             self.lanes.release(slot)
 
-    @rule(partition=st.integers(0, 1))
-    def drop(self, partition: int) -> None:
-        gone = Partition("t", partition)
+    @rule(partition=st.integers(0, 1), topic=st.sampled_from("pt"))
+    def drop(self, partition: int, topic: str) -> None:
+        gone = Partition(topic, partition)
         expected = sorted(i for q in self.queued.values() for s, i in q if s.partition == gone)
         assert sorted(self.lanes.drop(gone)) == expected
         for lane, queue in self.queued.items():
@@ -86,6 +88,33 @@ def test_users_take_turns_however_much_one_of_them_queued() -> None:
     assert len(order) == 51
 
 
+def test_topics_share_the_starts_by_their_weights_and_none_waits_for_ever() -> None:
+    weights = {"priority": 8, "standard": 4, "batch": 1}
+    lanes: Lanes[str] = Lanes(Caps(in_flight=1_000, per_user=1_000, weights=weights))
+    for topic in ("batch", "standard", "priority"):
+        for n in range(200):
+            lanes.add(Slot(lane=(topic, n), user=n % 5, partition=Partition(topic, 0)), topic)
+    order = [taken[1] for taken in iter(lanes.start, None)]
+    assert len(order) == 600
+    first = order[:130]
+    assert {topic: first.count(topic) for topic in weights} == {"priority": 80, "standard": 40, "batch": 10}
+    assert order[-1] == "batch"
+
+
+def test_a_full_user_holds_up_no_topic() -> None:
+    lanes: Lanes[str] = Lanes(Caps(in_flight=10, per_user=1, weights={"priority": 8}))
+    for n, topic in enumerate(("priority", "priority", "standard")):
+        lanes.add(Slot(lane=n, user="busy", partition=Partition(topic, 0)), topic)
+    lanes.add(Slot(lane="other", user="other", partition=Partition("standard", 0)), "other's")
+    started = [lanes.start(), lanes.start(), lanes.start()]
+    assert [taken and taken[1] for taken in started] == ["priority", "other's", None]
+    assert started[0] is not None
+    lanes.release(started[0][0])
+    taken = lanes.start()
+    assert taken is not None
+    assert taken[1] == "priority"
+
+
 def test_nothing_is_remembered_of_users_who_are_gone() -> None:
     lanes: Lanes[int] = Lanes(CAPS)
     for n in range(100):
@@ -94,5 +123,6 @@ def test_nothing_is_remembered_of_users_who_are_gone() -> None:
         assert taken is not None
         lanes.release(taken[0])
     assert not lanes._users
+    assert not lanes._rotations
     assert not lanes._queues
     assert not lanes._busy

@@ -1,11 +1,11 @@
-"""What may run now: order inside a lane, turns between users, caps everywhere.
+"""What may run now: order inside a lane, turns between users, weights between topics, caps everywhere.
 
 A *lane* is what must not run concurrently (a conversation). Lanes of one user take turns, users take turns, and a user
-over its cap waits without holding up anybody else.
+over its cap waits without holding up anybody else. Topics share the starts by their weights.
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,10 +14,11 @@ from fanzgpt_workers.core.origin import Partition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """Ceilings on running work: in the process, per user."""
+    """Ceilings on running work: in the process, per user. `weights` is by topic; a topic without one weighs 1."""
 
     in_flight: int
     per_user: int
+    weights: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,18 +35,21 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True)
 class _User(Generic[Item]):
-    ready: deque[Hashable] = field(default_factory=deque)
+    """`ready` holds the lanes that may start, by topic; `turns` the topics in whose rotation the user stands."""
+
+    ready: dict[str, deque[Hashable]] = field(default_factory=dict)
+    turns: set[str] = field(default_factory=set)
     running: int = 0
     lanes: int = 0
-    in_rotation: bool = False
 
 
 class Lanes(Generic[Item]):
     """The scheduler's state; every operation is O(1) amortised but `drop`.
 
     Promises: items of one lane start in the order they were added, each after the one before it was released; no
-    cap is ever exceeded; as long as work is startable, `start` gives it, and a user with startable work waits at most
-    one start of every other user.
+    cap is ever exceeded; as long as work is startable, `start` gives it; a user with startable work waits at most one
+    start of every other user of its topic, and topics with startable work get starts in proportion to their weights
+    (smooth weighted round robin, as nginx has it), so that none waits for ever.
     """
 
     def __init__(self, caps: Caps) -> None:
@@ -54,7 +58,8 @@ class Lanes(Generic[Item]):
         self._queues: dict[Hashable, deque[tuple[Slot, Item]]] = {}
         self._busy: set[Hashable] = set()
         self._users: dict[Hashable, _User[Item]] = {}
-        self._rotation: deque[Hashable] = deque()
+        self._rotations: dict[str, deque[Hashable]] = {}
+        self._credits: dict[str, int] = {}
         self.running = 0
         self.waiting = 0
 
@@ -66,17 +71,29 @@ class Lanes(Generic[Item]):
             user = self._users.setdefault(slot.user, _User())
             user.lanes += 1
             if slot.lane not in self._busy:
-                self._offer(slot.user, user, slot.lane)
+                self._offer(slot.user, user, slot.lane, slot.partition.topic)
         queue.append((slot, item))
         self.waiting += 1
 
     def start(self) -> tuple[Slot, Item] | None:
         """The next item that may run, now counted as running; None when nothing may start."""
-        if self.running >= self._caps.in_flight or not self._rotation:
+        if self.running >= self._caps.in_flight:
             return None
-        user_id = self._rotation.popleft()
-        user = self._users[user_id]
-        lane = user.ready.popleft()
+        while self._rotations:
+            topic = self._next_topic()
+            user_id = self._rotations[topic].popleft()
+            if not self._rotations[topic]:
+                del self._rotations[topic]
+            user = self._users[user_id]
+            user.turns.discard(topic)
+            if user.running < self._caps.per_user:  # else its next release brings it back
+                return self._start(user_id, user, topic)
+        return None
+
+    def _start(self, user_id: Hashable, user: _User[Item], topic: str) -> tuple[Slot, Item]:
+        lane = user.ready[topic].popleft()
+        if not user.ready[topic]:
+            del user.ready[topic]
         queue = self._queues[lane]
         slot, item = queue.popleft()
         if not queue:
@@ -84,7 +101,6 @@ class Lanes(Generic[Item]):
             user.lanes -= 1
         self._busy.add(lane)
         user.running += 1
-        user.in_rotation = False
         self.running += 1
         self.waiting -= 1
         self._rotate(user_id, user)
@@ -96,8 +112,9 @@ class Lanes(Generic[Item]):
         self.running -= 1
         user = self._users[slot.user]
         user.running -= 1
-        if slot.lane in self._queues:
-            self._offer(slot.user, user, slot.lane)
+        queue = self._queues.get(slot.lane)
+        if queue is not None:
+            self._offer(slot.user, user, slot.lane, queue[0][0].partition.topic)
         else:
             self._rotate(slot.user, user)
             if not user.lanes and not user.running:
@@ -123,22 +140,45 @@ class Lanes(Generic[Item]):
         """The waiting items, lane by lane."""
         return (item for queue in self._queues.values() for _, item in queue)
 
-    def _offer(self, user_id: Hashable, user: _User[Item], lane: Hashable) -> None:
-        user.ready.append(lane)
+    def _next_topic(self) -> str:
+        if len(self._rotations) == 1:
+            return next(iter(self._rotations))
+        total = 0
+        for topic in self._rotations:
+            weight = self._caps.weights.get(topic, 1)
+            self._credits[topic] = self._credits.get(topic, 0) + weight
+            total += weight
+        chosen = max(self._rotations, key=lambda topic: self._credits[topic])
+        self._credits[chosen] -= total
+        return chosen
+
+    def _offer(self, user_id: Hashable, user: _User[Item], lane: Hashable, topic: str) -> None:
+        user.ready.setdefault(topic, deque()).append(lane)
         self._rotate(user_id, user)
 
     def _rotate(self, user_id: Hashable, user: _User[Item]) -> None:
-        if user.ready and not user.in_rotation and user.running < self._caps.per_user:
-            user.in_rotation = True
-            self._rotation.append(user_id)
+        if user.running >= self._caps.per_user:
+            return
+        for topic in user.ready:
+            if topic not in user.turns:
+                user.turns.add(topic)
+                self._rotations.setdefault(topic, deque()).append(user_id)
 
     def _withdraw(self, user_id: Hashable, lane: Hashable) -> None:
         user = self._users[user_id]
         user.lanes -= 1
-        if lane in user.ready:
-            user.ready.remove(lane)
-        if user.in_rotation and not user.ready:
-            user.in_rotation = False
-            self._rotation.remove(user_id)
+        for topic, lanes in list(user.ready.items()):
+            if lane in lanes:
+                lanes.remove(lane)
+            if not lanes:
+                del user.ready[topic]
+                self._leave_rotation(user_id, user, topic)
         if not user.lanes and not user.running:
             del self._users[user_id]
+
+    def _leave_rotation(self, user_id: Hashable, user: _User[Item], topic: str) -> None:
+        if topic in user.turns:
+            user.turns.discard(topic)
+            self._rotations[topic].remove(user_id)
+            if not self._rotations[topic]:
+                del self._rotations[topic]
