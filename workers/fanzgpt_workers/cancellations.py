@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Final
 
 from fanzgpt_producers.security import Security
-from fanzgpt_schemas.codec import decode_event
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_schemas.events import CANCEL_TOPIC
 from fanzgpt_schemas.generation import CancelRequested
 from fanzgpt_schemas.identity import request_key
+from fanzgpt_workers.decoding import event_of
 from fanzgpt_workers.errors import Unavailable
 from fanzgpt_workers.lifecycle.cancelling import REMEMBERED, Wishes
 from fanzgpt_workers.ports import Clock
@@ -58,16 +58,8 @@ async def hear_cancellations(
 
 
 def _hear(record: Record, wishes: Wishes, clock: Clock, refused: Callable[[Record, ContractError], None]) -> None:
-    origin = record.origin
     try:
-        decoded = decode_event(
-            CancelRequested,
-            record.value,
-            record.headers,
-            topic=origin.topic,
-            partition=origin.partition,
-            offset=origin.offset,
-        )
+        decoded = event_of(CancelRequested, record)
     except ContractError as error:
         refused(record, error)
         return

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -45,7 +45,7 @@ from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
 from fanzgpt_workers.watching import GenerationWatch, watch_engine
 
 TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
-WEIGHTS: Final = {PRIORITY_TOPIC: 8, REQUESTED_TOPIC: 4, BATCH_TOPIC: 1}
+WEIGHTS: Final[Mapping[str, int]] = {PRIORITY_TOPIC: 8, REQUESTED_TOPIC: 4, BATCH_TOPIC: 1}
 """Of a worker's starts, where all three topics have work: whoever waits in front of a screen first, nobody never."""
 DUPLICATE_TAKEOVER_SECONDS: Final = 600.0
 CATCH_UP_SECONDS: Final = 10.0

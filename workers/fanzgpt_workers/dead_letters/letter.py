@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from fanzgpt_schemas.codec import decode_event
 from fanzgpt_schemas.errors import NotAnEvent, Violation
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
 from fanzgpt_schemas.facts import DeadLetter
 from fanzgpt_schemas.identity import derived_request_id
 from fanzgpt_schemas.reading import read_what_can_be
 from fanzgpt_workers.core.origin import Origin
+from fanzgpt_workers.decoding import event_of
 from fanzgpt_workers.records import Record
 
 REQUEST_TOPICS: Final = frozenset({REQUESTED_TOPIC, PRIORITY_TOPIC, BATCH_TOPIC})
@@ -57,14 +57,7 @@ class Letter:
 def letter_in(record: Record) -> Letter:
     """The letter that a record of the dead-letter topic is; raises ContractError where it is none."""
     place = record.origin
-    decoded = decode_event(
-        DeadLetter,
-        record.value,
-        record.headers,
-        topic=place.topic,
-        partition=place.partition,
-        offset=place.offset,
-    )
+    decoded = event_of(DeadLetter, record)
     event = decoded.event
     origin, value = Origin(event.topic, event.partition, event.offset), _bytes(event.value, "value")
     headers = tuple((name, _bytes(given, "headers") or b"") for name, given in event.headers)

@@ -4,25 +4,18 @@ from datetime import UTC, datetime
 
 import orjson
 
-from fanzgpt_schemas.codec import Envelope, decode_event
+from fanzgpt_schemas.codec import Envelope
 from fanzgpt_schemas.facts import AnalyticsEvent, PreferencesUpdated
 from fanzgpt_schemas.generation import GenerationCompleted
 from fanzgpt_schemas.identity import user_key
+from fanzgpt_workers.decoding import event_of
 from fanzgpt_workers.ports import AnalyticsRow, HistoryRow, PreferencesRow
 from fanzgpt_workers.records import Record
 
 
 def history_row(record: Record) -> HistoryRow:
     """A completion's row; raises ContractError for a record that is no completion."""
-    origin = record.origin
-    decoded = decode_event(
-        GenerationCompleted,
-        record.value,
-        record.headers,
-        topic=origin.topic,
-        partition=origin.partition,
-        offset=origin.offset,
-    )
+    decoded = event_of(GenerationCompleted, record)
     event = decoded.event
     metadata = {**event.metadata.wire(), "requestId": event.request_id}
     return HistoryRow(
@@ -39,15 +32,7 @@ def history_row(record: Record) -> HistoryRow:
 
 def analytics_row(record: Record) -> AnalyticsRow:
     """An analytics event's row; raises ContractError for a record that is none."""
-    origin = record.origin
-    decoded = decode_event(
-        AnalyticsEvent,
-        record.value,
-        record.headers,
-        topic=origin.topic,
-        partition=origin.partition,
-        offset=origin.offset,
-    )
+    decoded = event_of(AnalyticsEvent, record)
     event = decoded.event
     return AnalyticsRow(
         event_id=decoded.envelope.event_id,
@@ -61,15 +46,7 @@ def analytics_row(record: Record) -> AnalyticsRow:
 
 def preferences_row(record: Record) -> PreferencesRow:
     """A preference change; its version is the event's own, or else the instant it was stated."""
-    origin = record.origin
-    decoded = decode_event(
-        PreferencesUpdated,
-        record.value,
-        record.headers,
-        topic=origin.topic,
-        partition=origin.partition,
-        offset=origin.offset,
-    )
+    decoded = event_of(PreferencesUpdated, record)
     event = decoded.event
     stated = int(_time(decoded.envelope, record).timestamp() * 1000)
     return PreferencesRow(
