@@ -1,100 +1,255 @@
-"""What must be true of a world at its end."""
+"""What must be true: in every instant (the Auditor), and of a world at its end."""
 
+import asyncio
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
 from uuid import UUID
 
-from tests.simulation.world import World
+from tests.simulation.asked import Asked
+from tests.simulation.broker import Written
+from tests.simulation.history import History
+from tests.simulation.host import Host
+from tests.simulation.provider import Billed
 
+from fanzgpt_schemas import identity
+from fanzgpt_schemas.codec import decode_request
 from fanzgpt_schemas.events import COMPLETED_TOPIC, FAILED_TOPIC
-from fanzgpt_schemas.identity import event_id, request_key
+from fanzgpt_schemas.fingerprint import fingerprint
+from fanzgpt_workers.core.attempts import AttemptStarted
+from fanzgpt_workers.core.claims import Claim, Granted, Verdict
+from fanzgpt_workers.core.endings import Ending, Saved, SaveVerdict
+from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.lifecycle.outbox import unpack
+from fanzgpt_workers.ports import Advance, ProviderCall
+from fanzgpt_workers.stores.memory_ledger import MemoryLedger
+from fanzgpt_workers.stores.memory_tables import MemoryTables
 
-MOST_BILLED_ATTEMPTS = 3
+# Names are digests, and asked for all the time.
+key_of = lru_cache(identity.request_key)
+event_id = lru_cache(identity.event_id)
+
+KINDS: Final = {COMPLETED_TOPIC: "completed", FAILED_TOPIC: "failed"}
+TOLD_WITHOUT_AN_ENDING: Final = {"conflict", "invalid"}
 
 
-def broken(world: World) -> list[str]:
-    """Every promise that the world does not keep, in words."""
-    return [*_endings(world), *_rows(world), *_money(world), *_order(world)]
+@dataclass(eq=False)
+class Auditor:
+    """Sees each durable effect in its instant, and writes down what must not be."""
+
+    ledger: MemoryLedger
+    tables: MemoryTables
+    history: History
+    bill: list[Billed] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    saved: dict[UUID, Ending] = field(default_factory=dict)
+    requests: dict[UUID, Asked] = field(default_factory=dict)
+    begun: dict[UUID, float] = field(default_factory=dict)
+    claimed_in_doubt: dict[UUID, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _at: dict[tuple[int, int], Asked] = field(default_factory=dict)
+    _conversations: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
+    _rivals: set[UUID] = field(default_factory=set)
+    _rows: set[UUID] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+
+    def accuse(self, what: str) -> None:
+        """A promise is broken."""
+        self.wrong.append(what)
+        self.history.say("AUDITOR", what)
+
+    def is_told(self, event: UUID) -> bool:
+        """Whether the event is on its topic."""
+        return str(event) in self._told
+
+    # --- the senders
+
+    def asked(self, asked: Asked, record: Written) -> None:
+        """A request is in the log."""
+        self._at[record.partition, record.offset] = asked
+        first = self.requests.setdefault(asked.key, asked)
+        if first != asked:
+            self._rivals.add(asked.key)
+        elif first is asked and asked.conversation is not None and asked not in self._conversations[asked.conversation]:
+            self._conversations[asked.conversation].append(asked)
+
+    # --- the broker
+
+    def appended(self, record: Written) -> None:
+        """An ending is published only as it was saved, to the byte."""
+        name = dict(record.headers).get("ce_id", b"").decode()
+        kind = KINDS.get(record.topic)
+        if kind is not None:
+            value = json.loads(record.value or b"")
+            key = key_of(value["userId"], value["requestId"])
+            if name == str(event_id(key, kind)):
+                saved = self.saved.get(key)
+                if saved is None:
+                    self.accuse(f"{kind} of {value['requestId']} is published and not saved")
+                elif (record.topic, record.value) not in {(e.topic, e.value) for e in unpack(saved.outbox)}:
+                    self.accuse(f"{kind} of {value['requestId']} is published otherwise than it was saved")
+            elif value.get("reason") not in TOLD_WITHOUT_AN_ENDING:
+                self.accuse(f"{kind} of {value['requestId']} is an event of no request")
+        self._told.add(name)
+
+    def committed(self, group: str, passed: Sequence[Written]) -> None:
+        """A group passes only what is done: the sink what is stored, the workers what has its ending published."""
+        for record in passed:
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            if group == "history":
+                stored = self.tables.offsets.get((group, Partition(record.topic, record.partition)), 0)
+                if record.offset >= stored:
+                    self.accuse(f"the sink's group passes {place} and the store stands at {stored}")
+            elif not self._is_done(record):
+                self.accuse(f"{place} is passed and not done")
+
+    def _is_done(self, record: Written) -> bool:
+        asked = self._at.get((record.partition, record.offset))
+        if asked is None:
+            refused = identity.record_event_id(record.topic, record.partition, record.offset)
+            return self.is_told(event_id(refused, "dead:generation"))
+        if asked.key in self._rivals:
+            mine = fingerprint(decode_request(record.value, record.headers, topic="", partition=0, offset=0).event)
+            if mine != self.ledger.requests[asked.key].claim.fingerprint:
+                return self.is_told(event_id(asked.key, f"conflict:{mine.hex()}"))
+        saved = self.saved.get(asked.key)
+        return saved is not None and all(
+            dict(event.headers)["ce_id"].decode() in self._told for event in unpack(saved.outbox)
+        )
+
+    # --- the database
+
+    def claimed(self, host: Host, claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> None:
+        """A host that does not know yet that it is out may take a request from its new owner."""
+        for claim, verdict in zip(claims, verdicts, strict=True):
+            self.history.say(host.name, "claims", claim.request_id, claim.origin, str(verdict)[:40])
+            if isinstance(verdict, Granted) and host.is_in_doubt:
+                self.claimed_in_doubt[claim.request_key].append(asyncio.get_running_loop().time())
+
+    def started(self, host: Host, attempts: Sequence[AttemptStarted], allowed: Sequence[bool]) -> None:
+        """No attempt begins after the request's end, or before the end of what its conversation asked earlier."""
+        for attempt, is_allowed in zip(attempts, allowed, strict=True):
+            self.history.say(host.name, "begins" if is_allowed else "may not begin", attempt.request_key, attempt.epoch)
+            if not is_allowed:
+                continue
+            self.begun.setdefault(attempt.attempt_id, asyncio.get_running_loop().time())
+            if attempt.request_key in self.saved:
+                self.accuse(f"{attempt.request_key} has its ending, and another call for it is begun by {host.name}")
+            asked = self.requests[attempt.request_key]
+            for earlier in self._conversations[asked.conversation or ""]:
+                if earlier is asked:
+                    break
+                if earlier.key not in self.saved:
+                    self.accuse(
+                        f"{host.name} begins a call for {asked.request_id} before {earlier.request_id} of {asked.conversation} "
+                        "has its ending"
+                    )
+
+    def finished(self, host: Host, endings: Sequence[Ending], verdicts: Sequence[SaveVerdict]) -> None:
+        """An ending stands for ever."""
+        for ending, verdict in zip(endings, verdicts, strict=True):
+            self.history.say(host.name, "ends", ending.request_key, ending.state, type(verdict).__name__)
+            if not isinstance(verdict, Saved):
+                continue
+            before = self.saved.setdefault(ending.request_key, ending)
+            if (before.state, before.outbox) != (ending.state, ending.outbox):
+                self.accuse(f"{ending.request_key} ended as {before.state}, and is overwritten as {ending.state}")
+
+    def stored(self, host: Host, advances: Sequence[Advance]) -> None:
+        """A row belongs to a completion that was saved, and the statistics count exactly the rows."""
+        self.history.say(host.name, "stores up to", *(f"{each.partition}:{each.next_offset}" for each in advances))
+        completions = {event_id(key, "completed"): key for key in self.saved}
+        for row in [each for each in self.tables.history if each not in self._rows]:
+            self._rows.add(row)
+            key = completions.get(row)
+            if key is None or self.saved[key].state != "completed":
+                self.accuse(f"row {row} belongs to no completion")
+        counted = Counter(row.user_key for row in self.tables.history.values())
+        for user, held in self.tables.users.items():
+            total = held.statistics.get("total_generations", 0)
+            if total != counted[user]:
+                self.accuse(f"user {user} has {counted[user]} rows and {total} in the statistics")
+
+    # --- the provider
+
+    def called(self, call: ProviderCall, host: Host) -> None:
+        """A call is in the ledger before its first byte, and is made once."""
+        held = self.ledger.attempts.get(call.attempt_id)
+        if held is None:
+            self.accuse(f"{host.name} calls for {call.request_id} without an attempt in the ledger")
+        if any(line.attempt_id == call.attempt_id for line in self.bill):
+            self.accuse(f"{host.name} calls twice for one attempt of {call.request_id}")
+        self.history.say(host.name, "calls for", call.request_id)
 
 
-def _endings(world: World) -> Iterator[str]:
-    """One ending a request, and each event the same however often it is on its topic."""
-    bytes_of: dict[bytes, set[bytes | None]] = defaultdict(set)
-    kinds: dict[str, set[str]] = defaultdict(set)
-    for topic in (COMPLETED_TOPIC, FAILED_TOPIC):
-        for record in world.broker.records(topic):
-            headers = dict(record.headers)
-            bytes_of[headers["ce_id"]].add(record.value)
-            kinds[headers["ce_id"].decode()].add(topic)
-    for identity, values in bytes_of.items():
-        if len(values) > 1:
-            yield f"event {identity.decode()} is on its topic in {len(values)} versions"
-    for asked in world.asked:
-        key = request_key(asked.user, asked.request_id)
-        held = world.ledger.requests.get(key)
-        if held is None or held.ending is None:
-            yield f"{asked.request_id} has no ending in the ledger"
+def at_the_end(auditor: Auditor) -> list[str]:
+    """What is wrong with a world in which everything has ended, beside what was wrong on the way."""
+    return [*auditor.wrong, *_endings(auditor), *_rows(auditor), *_money(auditor)]
+
+
+def _endings(auditor: Auditor) -> Iterator[str]:
+    """One ending a request, told to its sender."""
+    for key, asked in auditor.requests.items():
+        saved = auditor.saved.get(key)
+        if saved is None:
+            yield f"{asked.request_id} has no ending"
             continue
-        told = [kind for kind in ("completed", "failed") if str(event_id(key, kind)) in kinds]
-        wanted = ["completed" if held.ending[0] == "completed" else "failed"]
-        if told != wanted:
-            yield f"{asked.request_id} ended as {held.ending[0]}, and its sender was told {told}"
+        wanted = "completed" if saved.state == "completed" else "failed"
+        told = [kind for kind in KINDS.values() if auditor.is_told(event_id(key, kind))]
+        if told != [wanted]:
+            yield f"{asked.request_id} ended as {saved.state}, and its sender was told {told}"
 
 
-def _rows(world: World) -> Iterator[str]:
-    """One row a completion, and statistics that count them."""
-    completed = {
-        event_id(key, "completed")
-        for key, held in world.ledger.requests.items()
-        if held.ending and held.ending[0] == "completed"
-    }
-    stored = set(world.tables.history)
+def _rows(auditor: Auditor) -> Iterator[str]:
+    """One row a completion."""
+    completed = {event_id(key, "completed") for key, ending in auditor.saved.items() if ending.state == "completed"}
+    stored = set(auditor.tables.history)
     if stored != completed:
         yield f"{len(completed - stored)} completions have no row, {len(stored - completed)} rows no completion"
-    counted = Counter(row.user_key for row in world.tables.history.values())
-    for user, number in counted.items():
-        total = world.tables.users[user].statistics.get("total_generations")
-        if total != number:
-            yield f"user {user} has {number} rows and {total} in the statistics"
 
 
-def _money(world: World) -> Iterator[str]:
-    """Nothing is called without its attempt, and no more is called than is allowed."""
-    attempts = world.ledger.attempts
-    for line in world.bill:
-        if line.attempt_id not in attempts:
-            yield f"a call for {line.request_id} was made without an attempt in the ledger"
-    billed = {line.attempt_id for line in world.bill}
-    if len(billed) != len(world.bill):
-        yield "an attempt was called twice"
-    for attempt_id, held in attempts.items():
-        if held.ended is not None and held.ended.outcome == "ok" and attempt_id not in billed:
-            yield f"attempt {attempt_id} was answered and is not on the bill"
-    answered = Counter(
-        held.started.request_key for held in attempts.values() if held.ended and held.ended.outcome == "ok"
+def _money(auditor: Auditor) -> Iterator[str]:
+    """Whatever is paid beyond one answer a request has its reason: a failure, a repair, or a worker in doubt."""
+    attempts, billed = auditor.ledger.attempts, {line.attempt_id for line in auditor.bill}
+    for held in attempts.values():
+        if held.ended is not None and held.ended.outcome == "ok" and held.started.attempt_id not in billed:
+            yield f"attempt {held.started.attempt_id} was answered and is not on the bill"
+    lines: dict[UUID, list[Billed]] = defaultdict(list)
+    for line in auditor.bill:
+        held_of = attempts.get(line.attempt_id)
+        if held_of is not None:
+            lines[held_of.started.request_key].append(line)
+    for paid in lines.values():
+        for earlier, later in pairwise(paid):
+            ended = attempts[earlier.attempt_id].ended
+            outcome = ended.outcome if ended is not None else "unknown"
+            if outcome not in {"ok", "unknown", "cancelled"}:
+                continue  # it failed, and everybody knows
+            if _was_repaired(auditor, earlier.attempt_id):
+                continue
+            taken = auditor.claimed_in_doubt[attempts[earlier.attempt_id].started.request_key]
+            begun = auditor.begun.get(earlier.attempt_id, earlier.at)
+            if later.host.was_hurt(auditor.begun.get(later.attempt_id, later.at), later.at):
+                continue  # its row was written in time, and then it stood still
+            if any(begun <= at <= later.at for at in taken):
+                continue
+            if not earlier.host.was_hurt(begun, later.at):
+                yield (
+                    f"{earlier.request_id} was paid at {earlier.at:.3f} on {earlier.host.name} ({outcome}) and again at "
+                    f"{later.at:.3f} on {later.host.name}, with nothing wrong with {earlier.host.name}"
+                )
+
+
+def _was_repaired(auditor: Auditor, attempt_id: UUID) -> bool:
+    """Whether its answer was of no use, and the next call said so."""
+    attempts = auditor.ledger.attempts
+    refused = attempts[attempt_id].started
+    return any(
+        held.started.cause == "repair"
+        and held.started.request_key == refused.request_key
+        and held.started.ordinal == refused.ordinal + 1
+        for held in attempts.values()
     )
-    for key, number in answered.items():
-        if number > 1 and not _was_lost(world, key):
-            yield f"request {key} was answered {number} times by one worker"
-
-
-def _was_lost(world: World, key: UUID) -> bool:
-    """Whether more than one owner has made calls for the request."""
-    return len({held.started.epoch for held in world.ledger.attempts.values() if held.started.request_key == key}) > 1
-
-
-def _order(world: World) -> Iterator[str]:
-    """Within a conversation, what was asked first is first called for; a repeat after a loss is no new call."""
-    if world.freezes:
-        return  # a worker that does not know yet that it is out may finish what it had begun
-    first_call: dict[str, float] = {}
-    for line in world.bill:
-        first_call.setdefault(line.request_id, line.at)
-    conversations: dict[str, list[str]] = defaultdict(list)
-    for asked in world.asked:
-        if asked.conversation:
-            conversations[asked.conversation].append(asked.request_id)
-    for conversation, ids in conversations.items():
-        called = [first_call[each] for each in ids if each in first_call]
-        if called != sorted(called):
-            yield f"{conversation} was called for out of order: {ids}"

@@ -1,60 +1,49 @@
-"""A seed's world: workers and sinks made of the real parts, requests of a few users, and what goes wrong."""
+"""A seed's world: servers, workers and sinks on their hosts, requests of a few users, and what goes wrong."""
 
 import asyncio
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
 from random import Random
+from typing import Any, Final
 from uuid import UUID
 
-from tests.simulation.broker import Broker, Losing, SimConsumer, SimPublisher
-from tests.simulation.clock import BEGIN, VirtualClock, VirtualLoop
-from tests.simulation.edges import Billed, FarLedger, FarSinkStore, FlatPricing, SimProvider
+from tests.simulation.asked import Asked
+from tests.simulation.broker import Broker
+from tests.simulation.clock import VirtualClock, VirtualLoop
+from tests.simulation.history import History
 from tests.simulation.host import Host
+from tests.simulation.invariants import Auditor
+from tests.simulation.losing import Losing
+from tests.simulation.membership import SimConsumer
+from tests.simulation.worker import DRAIN_SECONDS, Parts, make_sink, make_worker
 
 from fanzgpt_schemas.events import COMPLETED_TOPIC, REQUESTED_TOPIC
-from fanzgpt_workers.core.lanes import Caps
-from fanzgpt_workers.core.retry import RetryPolicy
-from fanzgpt_workers.core.routing import Routes
-from fanzgpt_workers.engine.book import Room
-from fanzgpt_workers.engine.loop import Engine, EngineLimits
-from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
-from fanzgpt_workers.lifecycle.books import Books
-from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
-from fanzgpt_workers.lifecycle.intake import GenerationIntake
+from fanzgpt_workers.engine.loop import Engine
+from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.ports import HistoryRow
-from fanzgpt_workers.prompts.library import PromptLibrary
-from fanzgpt_workers.publishing.dead_letters import DeadLetters
-from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.sinks.loop import Sink
-from fanzgpt_workers.sinks.rows import history_row
 from fanzgpt_workers.stores.memory_ledger import MemoryLedger
-from fanzgpt_workers.stores.memory_sink_store import memory_history_store
 from fanzgpt_workers.stores.memory_tables import MemoryTables
 
-FAULTS_SECONDS = 12.0
-ENDING_SECONDS = 900.0
-WORKERS = 2
-DRAIN_SECONDS = 5.0
-TAKEOVER_SECONDS = 30.0
+WORKERS: Final = 2
+FAULTS_SECONDS: Final = 10.0
+TAKEOVER_SECONDS: Final = 8.0
+ENDING_SECONDS: Final = 600.0
+STOPPING_SECONDS: Final = DRAIN_SECONDS + 20.0
 
 
-class Watch:
-    """Hears everything that the parts tell, for the history."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """What may go wrong, per second of the time of faults; `losses` is the share of messages that are lost."""
 
-    def __init__(self, world: "World", host: Host) -> None:
-        self._world = world
-        self._host = host
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Whatever is told."""
-
-        def tell(*told: object, **more: object) -> None:
-            self._world.say(self._host.name, name, *told, *more.values())
-
-        return tell
+    kills: float = 0.0
+    stops: float = 0.0
+    freezes: float = 0.0
+    expulsions: float = 0.0
+    jumps: float = 0.0
+    losses: float = 0.0
+    gaps: float = 0.0
+    slow: float = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -63,34 +52,8 @@ class Running:
 
     host: Host
     process: "Engine | Sink[HistoryRow]"
+    wishes: Wishes
     task: "asyncio.Task[None]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A request as it was published, in its own words."""
-
-    request_id: str
-    user: str
-    conversation: str | None
-    topic: str
-
-
-@cache
-def prompts() -> PromptLibrary:
-    """Compiled once for every seed."""
-    return PromptLibrary(today=BEGIN.date)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a world is made of; a test puts something broken in the place of one."""
-
-    ledger: type[MemoryLedger] = MemoryLedger
-    far_ledger: type[FarLedger] = FarLedger
-    engine: type[Engine] = Engine
-    answering: type[Answering] = Answering
-    intake: type[GenerationIntake] = GenerationIntake
 
 
 @dataclass(eq=False)
@@ -100,172 +63,164 @@ class World:
     seed: int
     loop: VirtualLoop
     parts: Parts = field(default_factory=Parts)
-    random: Random = field(init=False)
-    clock: VirtualClock = field(init=False)
-    broker: Broker = field(init=False)
-    ledger: MemoryLedger = field(init=False)
+    weather: Weather = field(default_factory=Weather)
     tables: MemoryTables = field(default_factory=MemoryTables)
-    bill: list[Billed] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
-    history: list[tuple[float, str, str]] = field(default_factory=list)
-    running: list[Running] = field(default_factory=list)
-    gone: list[Running] = field(default_factory=list)
-    kills: int = 0
-    freezes: int = 0
+    history: History = field(default_factory=History)
+    fired: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the servers; nobody runs yet."""
+        self.loop.set_exception_handler(self._unheard)
         self.random = Random(self.seed)
+        self.slow = self.weather.slow
         self.clock = VirtualClock(self.loop)
-        self.broker = Broker(self.random, gaps=self.random.choice((0.0, 0.2)))
-        self.ledger = self.parts.ledger(clock=self.clock, takeover_after=TAKEOVER_SECONDS)
+        self.ledger: MemoryLedger = self.parts.ledger(clock=self.clock, takeover_after=TAKEOVER_SECONDS)
+        self.auditor = Auditor(self.ledger, self.tables, self.history)
+        self.broker = Broker(self.random, auditor=self.auditor, gaps=self.weather.gaps)
         self.database, self.kafka, self.provider = Losing(self.random), Losing(self.random), Losing(self.random)
+        self._running: list[Running] = []
+        self._gone: list[Running] = []
+        self._wished: list[Asked] = []
+        self._asked: list[Asked] = []
+        self._expelled: list[asyncio.Task[None]] = []
         self._started = 0
 
-    def say(self, who: str, what: str, *more: object) -> None:
-        """Into the history."""
-        self.history.append((self.loop.now, who, f"{what} {' '.join(str(each)[:80] for each in more)}".strip()))
+    async def live(self, requests: int) -> None:
+        """Ask, hurt, heal, and wait until everything has ended; raises TimeoutError where something never does."""
+        losing = (self.database, self.kafka, self.provider)
+        for each in losing:
+            each.share = self.weather.losses * self.random.random()
+        for _ in range(WORKERS):
+            self._start("worker")
+        self._start("sink")
+        until, number = self.loop.now + FAULTS_SECONDS, 0
+        while self.loop.now < until:
+            await asyncio.sleep(self.random.random())
+            for _ in range(min(self.random.randint(0, requests // 8), requests - number)):
+                self._ask(number)
+                number += 1
+            self._hurt()
+        for last in range(number, requests):
+            self._ask(last)
+        for name, each in zip(("database", "kafka", "provider"), losing, strict=True):
+            each.share = 0.0
+            self._count(f"losses of the {name}", each.lost)
+        self.history.say("weather", "clears")
+        async with asyncio.timeout(ENDING_SECONDS):
+            while not self._all_is_passed():
+                await asyncio.sleep(0.5)
+        self.history.say("world", "is at rest")
+        for each in self._running:
+            each.process.stop()
+        await self._all_have_stopped()
 
-    def start_worker(self) -> Running:
-        """A generation worker on a new host."""
-        host = self._host("worker")
-        watch, ledger = Watch(self, host), self.parts.far_ledger(self.ledger, host, self.database)
-        books = Books(ledger, limit=8, away=watch.database_away)
-        publication = Publication(SimPublisher(self.broker, host, losing=self.kafka), away=watch.broker_away)
-        caller = Caller(
-            books=books,
-            providers={"openai": SimProvider(self.bill, host, self.random, self.provider)},
-            prompts=prompts(),
-            pricing=FlatPricing(),
-            clock=self.clock,
-            new_id=self._new_id,
-            jitter=self.random.random,
-            policy=CallPolicy(
-                attempt_seconds=10,
-                total_seconds=300,
-                retry=RetryPolicy(billed_attempts=3, unbilled_attempts=50, ceiling=5),
-                repairs=1,
-                max_tokens=100,
-                temperature=0.5,
-            ),
-        )
-        answering = self.parts.answering(
-            books=books,
-            caller=caller,
-            publication=publication,
-            clock=self.clock,
-            owner=self._new_id(),
-            policy=AnswerPolicy(
-                switched_on=frozenset({"FEATURE_CONTENT_GENERATION"}),
-                routes=Routes(default_provider="openai", models={"openai": "m"}),
-                on_unknown="retry",
-            ),
-            observer=watch,
-        )
-        intake = self.parts.intake(
-            answering=answering,
-            publication=publication,
-            dead_letters=DeadLetters(publication, consumer="generation", clock=self.clock),
-            clock=self.clock,
-            observer=watch,
-        )
-        engine = self.parts.engine(
-            consumer=SimConsumer(self.broker, "generation", host),
-            topics=(REQUESTED_TOPIC,),
-            intake=intake,
-            limits=EngineLimits(
-                caps=Caps(in_flight=6, per_user=4),
-                room=Room(waiting_per_partition=8, uncommitted_per_partition=12),
-                fetch_records=4,
-                drain_seconds=DRAIN_SECONDS,
-            ),
-            watcher=watch,
-        )
-        return self._run(host, engine)
+    def new_id(self) -> UUID:
+        """A random id."""
+        return UUID(int=self.random.getrandbits(128), version=4)
 
-    def start_sink(self) -> Running:
-        """A history sink on a new host."""
-        host = self._host("sink")
-        watch = Watch(self, host)
-        publication = Publication(SimPublisher(self.broker, host, losing=self.kafka), away=watch.broker_away)
-        store = memory_history_store(self.tables, group="history", unknown_users="create")
-        sink = Sink(
-            consumer=SimConsumer(self.broker, "history", host),
-            topic=COMPLETED_TOPIC,
-            to_row=history_row,
-            store=FarSinkStore(store, host, self.database),
-            dead_letters=DeadLetters(publication, consumer="history", clock=self.clock),
-            batch_rows=5,
-            watcher=watch,
-        )
-        return self._run(host, sink)
+    def _unheard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error that nobody took notice of."""
+        self.auditor.wrong.append(f"{context['message']}: {context.get('exception')!r}")
 
-    def ask(self, number: int) -> None:
+    def _ask(self, number: int) -> None:
         """Publish one request, or something that is none."""
         random = self.random
         user = f"user-{random.randint(0, 3)}"
         if random.random() < 0.05:
             self.broker.append(REQUESTED_TOPIC, user.encode(), b"no request", ())
             return
-        if self.asked and random.random() < 0.1:
-            asked = random.choice(self.asked)  # the same again, as a sender does that heard nothing
+        if self._asked and random.random() < 0.1:
+            asked = random.choice(self._asked)  # the same again, as a sender does that heard nothing
+            if random.random() < 0.2:  # or other content under the same id
+                asked = Asked(
+                    request_id=asked.request_id, user=asked.user, conversation=asked.conversation, topic=f"not {number}"
+                )
         else:
-            conversation = f"{user}/{random.randint(0, 1)}" if random.random() < 0.5 else None
-            asked = Asked(request_id=f"r{number}", user=user, conversation=conversation, topic=f"topic {number}")
-            self.asked.append(asked)
-        value = {
-            "requestId": asked.request_id,
-            "userId": asked.user,
-            "type": "social-post",
-            "input": {"topic": asked.topic, "platform": "x"},
-            **({"conversationId": asked.conversation} if asked.conversation else {}),
-        }
-        written = self.broker.append(REQUESTED_TOPIC, asked.user.encode(), json.dumps(value).encode(), ())
-        self.say("sender", f"asks {asked.request_id} of {asked.conversation}", written.partition, written.offset)
+            asked = Asked(
+                request_id=f"r{number}",
+                user=user,
+                conversation=f"{user}/{random.randint(0, 1)}" if random.random() < 0.5 else None,
+                topic=f"topic {number}",
+                deadline=self.clock.now() + timedelta(seconds=random.randint(1, 20)) if random.random() < 0.1 else None,
+                on_unknown=random.choice((None, None, "fail", "retry")),
+                preferences=random.random() < 0.2,
+            )
+            self._asked.append(asked)
+        record = self.broker.append(REQUESTED_TOPIC, asked.user.encode(), asked.value(), ())
+        self.auditor.asked(asked, record)
+        self.history.say("sender", f"asks {asked.request_id} of {asked.conversation}", record.partition, record.offset)
+        if random.random() < 0.05:
+            self.loop.call_later(random.random() * 3, self._wish, asked)
 
-    async def live(self, *, requests: int, kills: float, freezes: float, losses: float) -> None:
-        """Ask, hurt, heal, and wait until everything has ended; raises TimeoutError where something never does.
+    def _wish(self, asked: Asked) -> None:
+        """Its sender wants it no more; every worker hears of it."""
+        self._wished.append(asked)
+        self.history.say("sender", f"wishes {asked.request_id} away")
+        for running in self._running:
+            running.wishes.add(asked.key, self.clock.now())
 
-        The rates are per second of the time of faults.
-        """
-        random = self.random
-        self.database.share, self.kafka.share, self.provider.share = (losses * random.random() for _ in range(3))
-        for _ in range(WORKERS):
-            self.start_worker()
-        self.start_sink()
-        until, number = self.loop.now + FAULTS_SECONDS, 0
-        while self.loop.now < until:
-            await asyncio.sleep(random.random())
-            for _ in range(min(random.randint(0, 2), requests - number)):
-                self.ask(number)
-                number += 1
-            self._hurt(kills=kills, freezes=freezes)
-        for last in range(number, requests):
-            self.ask(last)
-        self.database.share = self.kafka.share = self.provider.share = 0.0
-        async with asyncio.timeout(ENDING_SECONDS):
-            while not self._all_ended():
-                await asyncio.sleep(0.5)
-        for each in self.running:
-            each.process.stop()
-        await asyncio.wait([each.task for each in self.running], timeout=100)
-        for each in self.running:
-            if each.task.done():
-                each.task.result()
-
-    def _hurt(self, *, kills: float, freezes: float) -> None:
+    def _hurt(self) -> None:
         """What may go wrong in half a second."""
-        random = self.random
-        if random.random() < kills:
-            self._kill(random.choice(self.running))
-        if random.random() < freezes:
-            self._freeze(random.choice(self.running), seconds=random.choice((3.0, 12.0)))
-        if random.random() < kills:
-            self._stop(random.choice(self.running))
-        if random.random() < 0.02:
+        random, weather = self.random, self.weather
+        if random.random() < weather.kills / 2:
+            self._kill(random.choice(self._running))
+        if random.random() < weather.stops / 2:
+            self._stop(random.choice(self._running))
+        if random.random() < weather.freezes / 2:
+            self._freeze(random.choice(self._running), seconds=random.choice((3.0, 9.0)))
+        if random.random() < weather.expulsions / 2:
+            self._expel()
+        if random.random() < weather.jumps / 2:
+            self._count("jumps")
             self.clock.offset += timedelta(seconds=random.choice((-40, 40)))
 
-    def _all_ended(self) -> bool:
+    def _kill(self, victim: Running) -> None:
+        self._count("kills")
+        self.history.say(victim.host.name, "is killed")
+        victim.host.kill()
+        victim.task.cancel()  # nobody hears of it any more; it spares its loop
+        self._replace(victim)
+
+    def _stop(self, leaving: Running) -> None:
+        self._count("stops")
+        self.history.say(leaving.host.name, "is asked to end")
+        leaving.process.stop()
+        self._replace(leaving)
+
+    def _freeze(self, victim: Running, *, seconds: float) -> None:
+        if victim.host.is_frozen:
+            return
+        self._count("freezes")
+        self.history.say(victim.host.name, f"is frozen for {seconds} s")
+        victim.host.freeze()
+        self.loop.call_later(seconds, victim.host.thaw)
+
+    def _expel(self) -> None:
+        members = self.broker.group("generation").members
+        if members and isinstance(victim := self.random.choice(members), SimConsumer):
+            self._count("expulsions")
+            self.history.say(victim.host.name, "is expelled")
+            self._expelled.append(asyncio.create_task(victim.expel()))
+
+    def _count(self, what: str, number: int = 1) -> None:
+        self.fired[what] = self.fired.get(what, 0) + number
+
+    def _start(self, kind: str) -> None:
+        self._started += 1
+        host = Host(f"{kind}-{self._started}", self.random, self.loop)
+        wishes = Wishes(self.clock)
+        for asked in self._wished:
+            wishes.add(asked.key, self.clock.now())
+        process = make_worker(self, host, wishes) if kind == "worker" else make_sink(self, host)
+        self._running.append(Running(host, process, wishes, asyncio.create_task(process.run())))
+        self.history.say(host.name, "starts")
+
+    def _replace(self, old: Running) -> None:
+        self._running.remove(old)
+        self._gone.append(old)  # the loop itself would let a task go that waits for nothing
+        self._start("worker" if isinstance(old.process, Engine) else "sink")
+
+    def _all_is_passed(self) -> bool:
         """Whether every record is passed by its group and every completion is a row."""
         for name, topic in (("generation", REQUESTED_TOPIC), ("history", COMPLETED_TOPIC)):
             committed = self.broker.group(name).committed
@@ -274,42 +229,12 @@ class World:
                     return False
         return True
 
-    def _host(self, kind: str) -> Host:
-        self._started += 1
-        return Host(f"{kind}-{self._started}", self.random, self.loop)
-
-    def _run(self, host: Host, process: "Engine | Sink[HistoryRow]") -> Running:
-        running = Running(host, process, asyncio.create_task(process.run()))
-        self.running.append(running)
-        self.say(host.name, "starts")
-        return running
-
-    def _replace(self, old: Running) -> None:
-        self.running.remove(old)
-        self.gone.append(old)  # the loop itself would let a task go that waits for nothing
-        if isinstance(old.process, Engine):
-            self.start_worker()
-        else:
-            self.start_sink()
-
-    def _kill(self, victim: Running) -> None:
-        self.kills += 1
-        self.say(victim.host.name, "is killed")
-        victim.host.kill()
-        self._replace(victim)
-
-    def _freeze(self, victim: Running, *, seconds: float) -> None:
-        if victim.host.is_frozen:
-            return
-        self.freezes += 1
-        self.say(victim.host.name, f"is frozen for {seconds} s")
-        victim.host.freeze()
-        asyncio.get_running_loop().call_later(seconds, victim.host.thaw)
-
-    def _stop(self, leaving: Running) -> None:
-        self.say(leaving.host.name, "is asked to end")
-        leaving.process.stop()
-        self._replace(leaving)
-
-    def _new_id(self) -> UUID:
-        return UUID(int=self.random.getrandbits(128), version=4)
+    async def _all_have_stopped(self) -> None:
+        """Whoever was asked to end ends, in its time and without an error; the dead do not."""
+        alive = [each for each in (*self._running, *self._gone) if not each.host.is_dead]
+        _, pending = await asyncio.wait([each.task for each in alive], timeout=STOPPING_SECONDS)
+        for each in alive:
+            if each.task in pending:
+                self.auditor.accuse(f"{each.host.name} does not end")
+            elif not each.task.cancelled() and (error := each.task.exception()) is not None:
+                self.auditor.accuse(f"{each.host.name} ended with {error!r}")

@@ -100,6 +100,13 @@ class PartitionBook:
                 moved[partition] = offset
         return moved
 
+    def standing(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Where these stand, moved or not; absent where no record was taken yet."""
+        offsets = {
+            partition: held.tracker.committable for partition in partitions if (held := self._held.get(partition))
+        }
+        return {partition: offset for partition, offset in offsets.items() if offset is not None}
+
     def committed(self, offsets: dict[Partition, int]) -> None:
         """The broker has acknowledged these."""
         for partition, offset in offsets.items():

@@ -17,6 +17,7 @@ from fanzgpt_workers.records import Handled, Intake, Record, Work
 
 FETCH_WAIT_MS: Final = 250
 COMMIT_INTERVAL_SECONDS: Final = 1.0
+LONGEST_TURN_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,9 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
     too. Order: work of one lane runs one after another. Rebalance: nothing new starts, what has not started is put
     back, running work is waited for up to the drain bound, then commits for the lost partitions end. Work that
     outlives the bound goes on and may still reach the ledger; when its record comes back here, it is adopted instead
-    of being started twice.
+    of being started twice. Work that was let go is begun again, in its place in the lane, where the group confirms that
+    the partition is this member's. After a commit that the group refuses, and after a standstill until the group has
+    been asked, nothing starts: somebody else may have the partitions by then.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         watcher: Watcher,
         let_go: Callable[[], None] | None = None,
     ) -> None:
-        """Wire up; nothing is connected before `run`. `let_go` is called as a drain begins: for work that only waits."""
+        """Wire up; nothing is connected before `run`. `let_go` is called as a drain begins: for work that waits."""
         self._let_go = let_go
         self._consumer = consumer
         self._topics = topics
@@ -80,7 +83,6 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._book = PartitionBook(limits.room)
         self._running: dict[Origin, asyncio.Task[None]] = {}
         self._began: dict[Origin, float] = {}
-        self._adopted: dict[Origin, Work] = {}
         self._may_start = True
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -145,7 +147,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         committing = asyncio.create_task(self._commit_regularly())
         try:
             while not self._stopping.is_set():
-                self._turned = asyncio.get_running_loop().time()
+                await self._turn()
                 await self._fetch()
         finally:
             await self._drain(self._book.partitions())
@@ -175,6 +177,16 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         await self._commit(self._book.to_commit(partitions))
         self._book.revoke(partitions)
         self._watcher.rebalanced(assigned=0, revoked=len(revoked))
+
+    async def _turn(self) -> None:
+        """After a standstill the group may have given the partitions away: it is asked before anything starts."""
+        if self._stands_still():
+            await self._commit(self._book.standing(self._book.partitions()))
+        self._turned = asyncio.get_running_loop().time()
+        self._start()
+
+    def _stands_still(self) -> bool:
+        return self.still_seconds() > LONGEST_TURN_SECONDS
 
     async def _fetch(self) -> None:
         ready = self._book.with_room() if self._may_start else []
@@ -215,17 +227,16 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
     def _take(self, record: Record) -> None:
         if not self._book.take(record.origin):
             return
-        work = self._intake.work(record)
-        if record.origin in self._running:
-            self._adopted[record.origin] = work
-        else:
-            self._queue(work)
+        if record.origin not in self._running:  # else its late run ends it, or begins it again
+            self._queue(self._intake.work(record))
 
     def _queue(self, work: Work) -> None:
         self._lanes.add(work.slot, work)
         self._book.queued(work.slot.partition, work.record.size)
 
     def _start(self) -> None:
+        if self._stopping.is_set() or self._stands_still():
+            return
         now = asyncio.get_running_loop().time()
         while self._may_start and (started := self._lanes.start()) is not None:
             _, work = started
@@ -237,20 +248,26 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         origin, handled = work.record.origin, Handled.LET_GO
         try:
             handled = await work.run()
+            while handled is Handled.LET_GO and await self._is_ours(origin.of):
+                handled = await work.run()
         except Exception as error:  # noqa: BLE001  # routed: `run` raises it after the drain
             self.fail(error)
         finally:
             del self._running[origin], self._began[origin]
             self._lanes.release(work.slot)
-            self._settle(work, self._adopted.pop(origin, None), handled)
+            if handled is Handled.DONE:
+                self._book.done(origin)
             self._start()
             self._wake.set()
 
-    def _settle(self, work: Work, adopted: Work | None, handled: Handled) -> None:
-        if handled is Handled.DONE:
-            self._book.done(work.record.origin)
-        elif self._may_start and work.slot.partition in self._book:
-            self._queue(adopted or work)
+    async def _is_ours(self, partition: Partition) -> bool:
+        """Whether this member may take back what another has taken from it: the group, asked by a commit, knows."""
+        if self._may_run(partition):
+            await self._commit(self._book.standing((partition,)))
+        return self._may_run(partition)
+
+    def _may_run(self, partition: Partition) -> bool:
+        return self._may_start and not self._stopping.is_set() and partition in self._book
 
     async def _drain(self, partitions: tuple[Partition, ...]) -> None:
         self._may_start = False
@@ -279,11 +296,14 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
     async def _commit(self, offsets: dict[Partition, int]) -> None:
         if not offsets:
             return
+        epoch = self._book.epoch
         try:
             await self._consumer.commit(
                 {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
             )
         except (CommitFailedError, IllegalStateError, KafkaError) as error:
+            if isinstance(error, CommitFailedError) and epoch == self._book.epoch:
+                self._may_start = False  # the assignment is void; the consumer joins again and is given another
             self._watcher.commit_refused(error)
         else:
             self._book.committed(offsets)
