@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from fanzgpt_producers.errors import BrokerUnavailable
 from fanzgpt_schemas.topics import bundled_topics
 from fanzgpt_workers.errors import ConfigurationError, Unavailable
+from fanzgpt_workers.garbage import look_for_garbage_seldom
 from fanzgpt_workers.lag.standing import Thresholds
 from fanzgpt_workers.lag.watching import LagHistory, open_lag_reader
 from fanzgpt_workers.monitor import Monitor
@@ -94,6 +95,7 @@ async def _run(name: ProcessName, settings: Settings) -> int:
         standing.watch(health)
         process = await _opened(opened, name, settings, Told(metrics, log, standing))
         if process is not None:
+            look_for_garbage_seldom()
             standing.begun(process)
             _on_signals(partial(_end, process, within=_drain_seconds(name, settings) + CLOSING_SECONDS, log=log))
             tell = partial(announce_ready, log, metrics_port=health.port, ready_file=settings.process.ready_file)
