@@ -2,15 +2,12 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Collection, Iterable, Mapping
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from tests.simulation.broker import Written
-from tests.simulation.clock import VirtualLoop, run
 
 from fanzgpt_workers.core.lanes import Caps, Slot
 from fanzgpt_workers.engine.book import Room
@@ -20,18 +17,6 @@ from fanzgpt_workers.records import Handled, Record, Work
 TOPIC = "requests"
 P0, P1 = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
 DRAIN_SECONDS = 5.0
-
-Given = ParamSpec("Given")
-
-
-def on_virtual_time(test: Callable[Given, Coroutine[Any, Any, None]]) -> Callable[Given, None]:
-    """Run a test on a loop whose seconds cost nothing."""
-
-    @wraps(test)
-    def running(*given: Given.args, **named: Given.kwargs) -> None:
-        run(test(*given, **named), VirtualLoop())
-
-    return running
 
 
 class HandConsumer:

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from tests.unit.engine.driven import DRAIN_SECONDS, P0, P1, Driven, on_virtual_time
+from tests.unit.engine.driven import DRAIN_SECONDS, P0, P1, Driven
+from tests.unit.virtually import on_virtual_time
 
 from fanzgpt_workers.records import Handled
 

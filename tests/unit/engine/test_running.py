@@ -1,7 +1,8 @@
 """What the engine begins, in which order, how much at once, and what it commits."""
 
 from aiokafka.errors import KafkaError
-from tests.unit.engine.driven import P0, P1, Driven, on_virtual_time
+from tests.unit.engine.driven import P0, P1, Driven
+from tests.unit.virtually import on_virtual_time
 
 from fanzgpt_workers.engine.book import Room
 
