@@ -42,6 +42,14 @@ class HandConsumer:
             record = Written(tp.topic, tp.partition, offset, 0, lane.encode() or None, b"x" * size, ())
             self.logs[tp].append(record)
 
+    def put(
+        self, tp: TopicPartition, value: bytes | None, *, headers: Iterable[tuple[str, bytes]] = (), gap: int = 0
+    ) -> int:
+        """One record behind the last, or so many offsets further; returns its offset."""
+        offset = (self.logs[tp][-1].offset + 1 if self.logs[tp] else 0) + gap
+        self.logs[tp].append(Written(tp.topic, tp.partition, offset, 0, b"key", value, tuple(headers)))
+        return offset
+
     async def assign(self, *tps: TopicPartition) -> None:
         """Give partitions, to be read from where the group stands."""
         self.positions = {tp: self.committed.get(tp, 0) for tp in tps}
@@ -60,7 +68,7 @@ class HandConsumer:
     ) -> Mapping[TopicPartition, list[Written]]:
         self.asked_for.append(frozenset(only))
         found = {}
-        for tp in only:
+        for tp in only or tuple(self.positions):
             records = [each for each in self.logs[tp] if each.offset >= self.positions.get(tp, 1_000_000)]
             if records:
                 found[tp] = records[:max_records]
