@@ -1,1 +1,1 @@
-"""The lean adapters: the same calls as the SDKs make, over one aiohttp session, without importing an SDK."""
+"""The lean adapters: the same calls as the SDKs make, over connections of our own, without importing an SDK."""

@@ -8,18 +8,18 @@ from fanzgpt_workers.providers import messages
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
-from fanzgpt_workers.providers.wire.session import WireSession
+from fanzgpt_workers.providers.wire.session import wire_session
 
 
 class WireAnthropicProvider:
-    """A messages endpoint over plain aiohttp; promises what `AnthropicProvider` promises."""
+    """A messages endpoint over plain HTTP; promises what `AnthropicProvider` promises."""
 
     def __init__(self, endpoint: Endpoint, bounds: Bounds, *, now: Callable[[], float] = time.time) -> None:
         """Set up; nothing is opened or sent yet."""
         base_url = (endpoint.base_url or messages.BASE_URL).rstrip("/")
         self._name = endpoint.name
         self._now = now
-        self._session = WireSession(endpoint, bounds, url=base_url + messages.PATH, headers=messages.VERSION_HEADER)
+        self._session = wire_session(endpoint, bounds, url=base_url + messages.PATH, headers=messages.VERSION_HEADER)
 
     @property
     def name(self) -> str:

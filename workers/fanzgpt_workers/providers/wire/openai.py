@@ -8,11 +8,11 @@ from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
-from fanzgpt_workers.providers.wire.session import WireSession
+from fanzgpt_workers.providers.wire.session import wire_session
 
 
 class WireOpenAIProvider:
-    """A chat-completions endpoint over plain aiohttp; promises what `OpenAIProvider` promises."""
+    """A chat-completions endpoint over plain HTTP; promises what `OpenAIProvider` promises."""
 
     def __init__(self, endpoint: Endpoint, bounds: Bounds, *, now: Callable[[], float] = time.time) -> None:
         """Set up; nothing is opened or sent yet."""
@@ -20,7 +20,7 @@ class WireOpenAIProvider:
         self._name = endpoint.name
         self._now = now
         self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
-        self._session = WireSession(endpoint, bounds, url=base_url + chat_completions.PATH, headers={})
+        self._session = wire_session(endpoint, bounds, url=base_url + chat_completions.PATH, headers={})
 
     @property
     def name(self) -> str:

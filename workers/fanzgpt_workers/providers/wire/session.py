@@ -1,6 +1,7 @@
-"""One aiohttp session per endpoint, and one bounded POST over it."""
+"""Where an endpoint's calls go out: over connections of our own, or through a proxy over aiohttp."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import aiohttp
 import orjson
@@ -10,27 +11,51 @@ from yarl import URL
 from fanzgpt_workers.providers.classification import broken
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer, check_bounds, too_large
+from fanzgpt_workers.providers.wire.direct import DirectSession
 
 _USER_AGENT = "fanzgpt-workers"
 
 
-class WireSession:
-    """POSTs JSON to one URL. Opened on first use, since aiohttp wants the running loop; closed by `aclose`."""
+class WireSession(Protocol):
+    """POSTs JSON to one URL. Opened on first use; closed by `aclose`."""
 
-    def __init__(self, endpoint: Endpoint, bounds: Bounds, *, url: str, headers: Mapping[str, str]) -> None:
-        """Keep what a session is made of; nothing is opened yet."""
-        self._url = URL(url)
-        self._proxy = endpoint.proxy
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str]) -> Answer:
+        """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections; idempotent."""
+        ...
+
+
+def wire_session(endpoint: Endpoint, bounds: Bounds, *, url: str, headers: Mapping[str, str]) -> WireSession:
+    """The session for an endpoint; nothing is opened yet. Raises ConfigurationError for a key that is no header."""
+    fixed = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": _USER_AGENT,
+        **headers,
+    }
+    if endpoint.api_key is not None:
+        fixed["Authorization"] = f"Bearer {endpoint.api_key}"
+    address = URL(url)
+    if endpoint.proxy is not None or address.user is not None or address.scheme not in {"http", "https"}:
+        return _AiohttpSession(bounds, url=address, headers=fixed, proxy=endpoint.proxy)
+    return DirectSession(bounds, url=address, headers=fixed)
+
+
+class _AiohttpSession:
+    """The general client: proxies, credentials in the URL, and a URL that is none, each with its own words."""
+
+    def __init__(self, bounds: Bounds, *, url: URL, headers: Mapping[str, str], proxy: str | None) -> None:
+        self._url = url
+        self._proxy = proxy
         self._bounds = bounds
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": _USER_AGENT}
-        self._headers.update(headers)
-        if endpoint.api_key is not None:
-            self._headers["Authorization"] = f"Bearer {endpoint.api_key}"
+        self._headers = headers
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str]) -> Answer:
-        """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks."""
         session = self._session or self._open()
         try:
             async with session.post(
@@ -42,7 +67,6 @@ class WireSession:
             raise broken(error) from error
 
     async def aclose(self) -> None:
-        """Close the connections; idempotent."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
