@@ -26,7 +26,11 @@ class DirectSession:
     """
 
     def __init__(self, bounds: Bounds, *, url: URL, headers: Mapping[str, str]) -> None:
-        """Raises ConfigurationError for a URL without a host, and for a header that could break out of its line, such as a key with a line end."""
+        """Nothing is opened yet.
+
+        Raises ConfigurationError for a URL without a host, and for a header that could break out of its line, such as a
+        key with a line end.
+        """
         for name, value in headers.items():
             if not _CONTROL.isdisjoint(value) or not value.isascii():
                 raise ConfigurationError(f"the {name} header for {url.host} holds what no header may hold")
