@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import aiohttp
 import anthropic
@@ -30,12 +29,10 @@ class AnthropicProvider:
             api_key=endpoint.api_key or "none",
             base_url=endpoint.base_url or messages.BASE_URL,
             max_retries=0,
-            # Any time but the SDK's default also keeps it from refusing calls that it takes for long ones.
             timeout=timeout(bounds),
             open_telemetry=False,
             http_client=http_client(anthropic.DefaultAioHttpClient, endpoint, bounds),
         )
-        self._create = self._client.messages.with_raw_response.create
         self._headers: dict[str, str | anthropic.Omit] = {}
         if endpoint.api_key is None:
             self._headers["Authorization"] = anthropic.omit
@@ -57,17 +54,17 @@ class AnthropicProvider:
         await self._client.close()
 
     async def _exchange(self, call: ProviderCall) -> Answer:
-        body: dict[str, Any] = {**messages.body(call)}
-        # The SDK has no parameter for it any more, but most models still take it.
-        temperature = body.pop("temperature", None)
         try:
-            raw = await self._create(
-                **body,
-                extra_headers={**self._headers, **call_headers(call)},
-                extra_body=None if temperature is None else {"temperature": temperature},
+            # The SDK's own way to send any request: see `OpenAIProvider`. Its `create` also has no parameter any more
+            # for the temperature, which most models still take.
+            answer = await self._client.post(
+                messages.PATH,
+                cast_to=httpx2.Response,
+                body=messages.body(call),
+                options={"headers": {**self._headers, **call_headers(call)}},
             )
         except anthropic.APIStatusError as error:
             return Answer(error.response.status_code, error.response.headers, error.response.content)
         except (anthropic.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             raise broken(error) from error
-        return Answer(raw.status_code, raw.headers, raw.http_response.content)
+        return Answer(answer.status_code, answer.headers, answer.content)
