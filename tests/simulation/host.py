@@ -7,6 +7,7 @@ from typing import Final
 from tests.simulation.clock import VirtualLoop
 
 FOREVER: Final = float("inf")
+LONGEST_CROSSING: Final = 0.02
 
 
 class Host:
@@ -63,11 +64,11 @@ class Host:
         """Whether there was any doubt in the time between."""
         return any(first <= end and begin <= last for first, last in self.hurt)
 
-    async def cross(self, most_seconds: float = 0.02) -> None:
+    async def cross(self, *, at_least: float = 0.0) -> None:
         """One way over the network; where a kill or a freeze is felt."""
         if self._loop.is_over:
             raise asyncio.CancelledError
-        await asyncio.sleep(self._random.random() * most_seconds)
+        await asyncio.sleep(at_least + self._random.random() * LONGEST_CROSSING)
         while not self._thawed.is_set():
             await self._thawed.wait()
         if self.is_dead:

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from tests.simulation.asked import Asked
 from tests.simulation.broker import Written
 from tests.simulation.history import History
 from tests.simulation.host import Host
+from tests.simulation.money import unearned
 from tests.simulation.provider import Billed
 
 from fanzgpt_schemas import identity
@@ -37,6 +37,12 @@ KINDS: Final = {COMPLETED_TOPIC: "completed", FAILED_TOPIC: "failed"}
 TOLD_WITHOUT_AN_ENDING: Final = {"conflict", "invalid"}
 
 
+def name_of(record: Written) -> str | None:
+    """The event's id, where it is one of ours."""
+    value = dict(record.headers).get("ce_id")
+    return None if value is None else value.decode()
+
+
 @dataclass(eq=False)
 class Auditor:
     """Sees each durable effect in its instant, and writes down what must not be."""
@@ -48,6 +54,7 @@ class Auditor:
     wrong: list[str] = field(default_factory=list)
     saved: dict[UUID, Ending] = field(default_factory=dict)
     requests: dict[UUID, Asked] = field(default_factory=dict)
+    hosts: set[Host] = field(default_factory=set)
     begun: dict[UUID, float] = field(default_factory=dict)
     claimed_in_doubt: dict[UUID, list[float]] = field(default_factory=lambda: defaultdict(list))
     _at: dict[tuple[int, int], Asked] = field(default_factory=dict)
@@ -80,8 +87,9 @@ class Auditor:
 
     def appended(self, record: Written) -> None:
         """An ending is published only as it was saved, to the byte."""
-        name = dict(record.headers).get("ce_id", b"").decode()
-        kind = KINDS.get(record.topic)
+        name, kind = name_of(record), KINDS.get(record.topic)
+        if name is None:
+            return  # somebody else wrote it
         if kind is not None:
             value = json.loads(record.value or b"")
             key = key_of(value["userId"], value["requestId"])
@@ -103,14 +111,21 @@ class Auditor:
                 stored = self.tables.offsets.get((group, Partition(record.topic, record.partition)), 0)
                 if record.offset >= stored:
                     self.accuse(f"the sink's group passes {place} and the store stands at {stored}")
+                name = name_of(record)
+                if not (self._is_kept(record, group) if name is None else UUID(name) in self.tables.history):
+                    self.accuse(f"{place} is passed and is neither a row nor a letter")
             elif not self._is_done(record):
                 self.accuse(f"{place} is passed and not done")
+
+    def _is_kept(self, record: Written, group: str) -> bool:
+        """Whether its dead letter is written."""
+        refused = identity.record_event_id(record.topic, record.partition, record.offset)
+        return self.is_told(event_id(refused, f"dead:{group}"))
 
     def _is_done(self, record: Written) -> bool:
         asked = self._at.get((record.partition, record.offset))
         if asked is None:
-            refused = identity.record_event_id(record.topic, record.partition, record.offset)
-            return self.is_told(event_id(refused, "dead:generation"))
+            return self._is_kept(record, "generation")
         if asked.key in self._rivals:
             mine = fingerprint(decode_request(record.value, record.headers, topic="", partition=0, offset=0).event)
             if mine != self.ledger.requests[asked.key].claim.fingerprint:
@@ -126,6 +141,7 @@ class Auditor:
         """A host that does not know yet that it is out may take a request from its new owner."""
         for claim, verdict in zip(claims, verdicts, strict=True):
             self.history.say(host.name, "claims", claim.request_id, claim.origin, str(verdict)[:40])
+            self.hosts.add(host)
             if isinstance(verdict, Granted) and host.is_in_doubt:
                 self.claimed_in_doubt[claim.request_key].append(asyncio.get_running_loop().time())
 
@@ -187,7 +203,7 @@ class Auditor:
 
 def at_the_end(auditor: Auditor) -> list[str]:
     """What is wrong with a world in which everything has ended, beside what was wrong on the way."""
-    return [*auditor.wrong, *_endings(auditor), *_rows(auditor), *_money(auditor)]
+    return [*auditor.wrong, *_endings(auditor), *_rows(auditor), *unearned(auditor)]
 
 
 def _endings(auditor: Auditor) -> Iterator[str]:
@@ -209,47 +225,3 @@ def _rows(auditor: Auditor) -> Iterator[str]:
     stored = set(auditor.tables.history)
     if stored != completed:
         yield f"{len(completed - stored)} completions have no row, {len(stored - completed)} rows no completion"
-
-
-def _money(auditor: Auditor) -> Iterator[str]:
-    """Whatever is paid beyond one answer a request has its reason: a failure, a repair, or a worker in doubt."""
-    attempts, billed = auditor.ledger.attempts, {line.attempt_id for line in auditor.bill}
-    for held in attempts.values():
-        if held.ended is not None and held.ended.outcome == "ok" and held.started.attempt_id not in billed:
-            yield f"attempt {held.started.attempt_id} was answered and is not on the bill"
-    lines: dict[UUID, list[Billed]] = defaultdict(list)
-    for line in auditor.bill:
-        held_of = attempts.get(line.attempt_id)
-        if held_of is not None:
-            lines[held_of.started.request_key].append(line)
-    for paid in lines.values():
-        for earlier, later in pairwise(paid):
-            ended = attempts[earlier.attempt_id].ended
-            outcome = ended.outcome if ended is not None else "unknown"
-            if outcome not in {"ok", "unknown", "cancelled"}:
-                continue  # it failed, and everybody knows
-            if _was_repaired(auditor, earlier.attempt_id):
-                continue
-            taken = auditor.claimed_in_doubt[attempts[earlier.attempt_id].started.request_key]
-            begun = auditor.begun.get(earlier.attempt_id, earlier.at)
-            if later.host.was_hurt(auditor.begun.get(later.attempt_id, later.at), later.at):
-                continue  # its row was written in time, and then it stood still
-            if any(begun <= at <= later.at for at in taken):
-                continue
-            if not earlier.host.was_hurt(begun, later.at):
-                yield (
-                    f"{earlier.request_id} was paid at {earlier.at:.3f} on {earlier.host.name} ({outcome}) and again at "
-                    f"{later.at:.3f} on {later.host.name}, with nothing wrong with {earlier.host.name}"
-                )
-
-
-def _was_repaired(auditor: Auditor, attempt_id: UUID) -> bool:
-    """Whether its answer was of no use, and the next call said so."""
-    attempts = auditor.ledger.attempts
-    refused = attempts[attempt_id].started
-    return any(
-        held.started.cause == "repair"
-        and held.started.request_key == refused.request_key
-        and held.started.ordinal == refused.ordinal + 1
-        for held in attempts.values()
-    )

@@ -15,6 +15,7 @@ from fanzgpt_producers.errors import BrokerUnavailable
 from fanzgpt_schemas.codec import Encoded
 
 SESSION_SECONDS: Final = 6.0
+NOWHERE: Final = 1 << 62
 
 
 class SimConsumer:
@@ -28,6 +29,7 @@ class SimConsumer:
         self._group = broker.group(group)
         self._losing = losing
         self._generation = -1
+        self._holds = False
         self._turn = asyncio.Lock()
         self._committing = asyncio.Lock()
         self._listener: ConsumerRebalanceListener | None = None
@@ -41,17 +43,13 @@ class SimConsumer:
 
     async def getmany(self, *only: TopicPartition, timeout_ms: int, max_records: int) -> dict[Any, list[Written]]:
         """The next records of the assigned partitions, as many as please the network."""
-        await self.host.cross()
         found: dict[Any, list[Written]] = {}
-        for tp in list(self._positions):
-            if only and tp not in only:
-                continue
-            records = self._broker.between(tp, self._positions[tp])
+        for tp in only or tuple(self._positions):
+            records = self._broker.between(tp, self._positions.get(tp, NOWHERE))
             if records and not self._losing.strikes():
                 found[tp] = records[: self._broker.random.randint(1, max_records)]
                 self._positions[tp] = found[tp][-1].offset + 1
-        if not found:
-            await asyncio.sleep(timeout_ms / 1000)
+        await self.host.cross(at_least=0.0 if found else timeout_ms / 1000)
         return found
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
@@ -88,6 +86,7 @@ class SimConsumer:
     async def give_back(self) -> None:
         """Before a rebalance. A member does one thing at a time, so what the last one gave is taken over first."""
         async with self._turn:
+            self._holds = False
             await self.host.cross()
             if self._listener is not None:
                 # In an order of its own, which a set would not have.
@@ -102,6 +101,7 @@ class SimConsumer:
                 return
             self._generation = generation
             self._positions = {tp: self._group.committed.get(tp, 0) for tp in share}
+            self._holds = True
             self.host.confirm()
             if self._listener is not None:
                 await self._listener.on_partitions_assigned(tuple(share))
@@ -125,7 +125,7 @@ class SimConsumer:
             if self not in self._group.members:
                 await self.give_back()
                 await self._group.join(self)
-            elif self._group.generation == self._generation:
+            elif self._holds and self._group.generation == self._generation:
                 self.host.confirm()
 
 

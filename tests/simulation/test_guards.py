@@ -139,6 +139,14 @@ class TakingBackUnasked(Engine):
             self._queue(work)
 
 
+class TakingALossForAnEnding(Answering):
+    """A request that another has taken is done with."""
+
+    async def run(self, request: LiveRequest) -> Handled:
+        await super().run(request)
+        return Handled.DONE
+
+
 class WithoutLanes(GenerationIntake):
     """Everything beside everything."""
 
@@ -159,7 +167,14 @@ class CountingTwice(MemorySinkStore[HistoryRow]):
         return new
 
 
-class StoringNothingOfAPartOf(Sink[HistoryRow]):
+class WithoutLetters(Sink[HistoryRow]):
+    """What cannot be stored is left out, and nobody hears of it."""
+
+    async def _refuse(self, record: Record, reason: str, error: str) -> None:
+        """Nothing."""
+
+
+class PassingWhatWasNotStored(Sink[HistoryRow]):
     """A batch that could not be stored is passed over."""
 
     async def _store_all(self, rows: Any, advances: list[Advance]) -> bool:
@@ -178,9 +193,11 @@ GUARDS: Mapping[str, Parts] = {
     "what runs is waited for before partitions go": Parts(engine=WithoutDrain),
     "what waits for a partition goes with it": Parts(engine=KeepingWhatIsGone),
     "what was taken is taken back in its place, if the group agrees": Parts(engine=TakingBackUnasked),
+    "a request that another has taken is not done": Parts(answering=TakingALossForAnEnding),
+    "what cannot be stored is kept": Parts(sink=WithoutLetters),
     "a conversation is a lane": Parts(intake=WithoutLanes),
     "an event is counted once": Parts(sink_store=CountingTwice),
-    "a batch is kept until it is stored": Parts(sink=StoringNothingOfAPartOf),
+    "a batch is kept until it is stored": Parts(sink=PassingWhatWasNotStored),
 }
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import pytest
 from tests.simulation.seeds import digest_of, faults_of
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
@@ -25,6 +26,7 @@ FAULTS = (
 )
 
 
+@pytest.mark.timeout(max(300, SEEDS / 5))
 def test_every_promise_is_kept_in_every_schedule() -> None:
     if ONLY is not None:
         wrong, _ = faults_of(range(int(ONLY), int(ONLY) + 1))

@@ -129,6 +129,8 @@ class World:
         if random.random() < 0.05:
             self.broker.append(REQUESTED_TOPIC, user.encode(), b"no request", ())
             return
+        if random.random() < 0.03:
+            self.broker.append(COMPLETED_TOPIC, user.encode(), b"no completion", ())
         if self._asked and random.random() < 0.1:
             asked = random.choice(self._asked)  # the same again, as a sender does that heard nothing
             if random.random() < 0.2:  # or other content under the same id
@@ -196,7 +198,7 @@ class World:
         self.loop.call_later(seconds, victim.host.thaw)
 
     def _expel(self) -> None:
-        members = self.broker.group("generation").members
+        members = self.broker.group(self.random.choice(("generation", "generation", "history"))).members
         if members and isinstance(victim := self.random.choice(members), SimConsumer):
             self._count("expulsions")
             self.history.say(victim.host.name, "is expelled")

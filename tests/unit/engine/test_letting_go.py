@@ -156,6 +156,25 @@ async def test_after_a_standstill_nothing_begins_until_the_group_has_been_asked(
 
 
 @on_virtual_time
+async def test_a_stop_does_not_wait_for_a_group_that_gives_no_answer_after_a_standstill() -> None:
+    driven = Driven(in_flight=1)
+    driven.consumer.write(P0, [0, 1])
+    await driven.begin(P0)
+    driven.consumer.answering.clear()
+    asyncio.get_running_loop().now += 60  # type: ignore[attr-defined]
+    driven.work.end(0)
+    await driven.passing(20)
+    assert driven.work.begun == [0]
+    driven.engine.stop()
+    await driven.passing(6)
+    driven.consumer.answering.set()  # the last commit of all is waited for
+    await driven.passing(1)
+    assert driven.ended.done()
+    assert driven.work.begun == [0]
+    assert driven.consumer.committed == {P0: 1}
+
+
+@on_virtual_time
 async def test_after_a_standstill_a_member_that_is_out_begins_nothing() -> None:
     driven = Driven(in_flight=1)
     driven.consumer.write(P0, [0, 1])

@@ -154,6 +154,27 @@ async def test_the_stored_position_counts_and_not_the_groups() -> None:
 
 
 @on_virtual_time
+async def test_what_is_fetched_before_the_stored_position_is_known_is_fetched_again_from_there() -> None:
+    first = Storing()
+    for _ in range(4):
+        answered(first.consumer, P0)
+    await first.begin(P0)
+    second = Storing(first.tables)
+    second.store.losing = "statements"  # its position cannot be read yet
+    second.consumer.logs[P0] = first.consumer.logs[P0][:2]
+    beginning = asyncio.create_task(second.begin(P0))
+    second.consumer.arriving.clear()
+    await asyncio.sleep(1)
+    second.store.losing = None
+    await beginning
+    second.consumer.arriving.set()
+    await asyncio.sleep(2)
+    assert second.stands_at(P0) == 4
+    assert second.store.batches == []
+    assert second.consumer.positions == {P0: 4}
+
+
+@on_virtual_time
 async def test_a_commit_that_the_group_refuses_is_told_again_and_holds_up_nothing() -> None:
     storing = await Storing().begin(P0)
     storing.consumer.leave_behind()

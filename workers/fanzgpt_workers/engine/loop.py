@@ -18,6 +18,7 @@ from fanzgpt_workers.records import Handled, Intake, Record, Work
 FETCH_WAIT_MS: Final = 250
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 LONGEST_TURN_SECONDS: Final = 5.0
+ASKING_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,11 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
     async def _turn(self) -> None:
         """After a standstill the group may have given the partitions away: it is asked before anything starts."""
         if self._stands_still():
-            await self._commit(self._book.standing(self._book.partitions()))
+            try:
+                async with asyncio.timeout(ASKING_SECONDS):
+                    await self._commit(self._book.standing(self._book.partitions()))
+            except TimeoutError:
+                return  # it is asked again, unless there is a stop meanwhile
         self._turned = asyncio.get_running_loop().time()
         self._start()
 

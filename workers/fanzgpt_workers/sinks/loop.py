@@ -136,11 +136,11 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
             await self._consumer.stop()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Begin where the stored rows end."""
-        partitions = [Partition(tp.topic, tp.partition) for tp in assigned]
-        self._epoch += 1
-        self._revoking.clear()
-        await self._resume(partitions)
+        """Begin where the stored rows end; what was fetched before that was known is fetched again."""
+        async with self._storing:
+            self._revoking.clear()
+            await self._resume([Partition(tp.topic, tp.partition) for tp in assigned])
+            self._epoch += 1
         self._joined.set()
         self._watcher.rebalanced(assigned=len(assigned), revoked=0)
 
