@@ -1,13 +1,12 @@
 """One idempotent Kafka producer, from its start to its end, however its broker behaves."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, Literal
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 
@@ -37,12 +36,8 @@ class Address:
 
 @lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
+    """Java's choice for keyed records, as aiokafka and kafkajs have it; the hash is pure Python, so it is kept."""
     return int(murmur2(key)) & 0x7FFFFFFF
-
-
-def _partition(key: bytes, every: Sequence[int], _available: Sequence[int]) -> int:
-    """Java's default for keyed records, as aiokafka and kafkajs have it; the hash is pure Python, so it is kept."""
-    return every[_hash(key) % len(every)]
 
 
 def may_have_neighbours(event: Encoded) -> bool:
@@ -60,6 +55,8 @@ class Connection:
     def __init__(self, producer: AIOKafkaProducer) -> None:
         """Take over a started producer; `open` makes one."""
         self._producer = producer
+        self._partitions: dict[str, list[TopicPartition]] = {}
+        producer.client.cluster.add_listener(lambda _: self._partitions.clear())
 
     @classmethod
     async def open(cls, address: Address) -> "Connection":
@@ -74,7 +71,6 @@ class Connection:
             max_batch_size=BATCH_BYTES,
             max_request_size=2**31 - 1,  # sizes are checked before an event comes here
             request_timeout_ms=REQUEST_TIMEOUT_MS,
-            partitioner=_partition,
             **address.security.options(),
         )
         try:
@@ -89,10 +85,22 @@ class Connection:
 
         Waits for the topic's metadata and for room in its batch, for as long as the caller does.
         """
-        future: asyncio.Future[Any] = await self._producer.send(
-            event.topic, event.value, event.key, headers=list(event.headers)
+        partitions = self._partitions.get(event.topic) or await self._told(event.topic)
+        # What the library's `send` comes down to, which builds sets of all topics and partitions for each event.
+        future: asyncio.Future[Any] = await self._producer._message_accumulator.add_message(  # noqa: SLF001 - see above
+            partitions[_hash(event.key) % len(partitions)],
+            event.key,
+            event.value,
+            REQUEST_TIMEOUT_MS / 1000,
+            headers=list(event.headers),
         )
         return future
+
+    async def _told(self, topic: str) -> list[TopicPartition]:
+        """The topic's partitions, kept until the next metadata; waits until the brokers tell of it."""
+        numbers = await self._producer.partitions_for(topic)
+        every = self._partitions[topic] = [TopicPartition(topic, number) for number in sorted(numbers)]
+        return every
 
     def knows(self, topic: str) -> bool:
         """Whether the brokers have told of the topic."""
