@@ -228,7 +228,7 @@ def _default(field: FieldInfo) -> str:
         return "needed"
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     match default:
-        case None | "" | ():
+        case None | "" | () | {}:
             return "-"
         case bool():
             return "off" if not default else "`true`"

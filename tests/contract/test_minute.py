@@ -31,7 +31,9 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         return
     redis = open_redis(request.getfixturevalue("redis_url"))
     model = f"model-{uuid4()}"
-    yield Subject(*(RedisMinute(redis, provider="openai", model=model, worker=worker) for worker in ("a", "b")))
+    yield Subject(
+        *(RedisMinute(redis, account="a", provider="openai", model=model, worker=worker) for worker in ("a", "b"))
+    )
     await redis.aclose()
 
 
@@ -45,6 +47,7 @@ async def test_calls_go_as_long_as_there_is_room_for_requests_and_tokens(subject
     second = await subject.others.reserve([300, 600, 1], LIMIT)
     assert second.granted == 1  # the next would be the 1,100th token, and nobody overtakes it
     assert SECONDS - 2 <= second.wait <= SECONDS + 2
+    await subject.others.reserve([], LIMIT)  # it waits no longer
     third = await subject.mine.reserve([1, 1, 1, 1], LIMIT)
     assert third.granted == 2  # the fifth request of five
     assert (await subject.mine.reserve([1], LIMIT)).granted == 0
@@ -53,14 +56,15 @@ async def test_calls_go_as_long_as_there_is_room_for_requests_and_tokens(subject
 async def test_the_truth_takes_the_place_of_estimates(subject: Subject) -> None:
     grant = await subject.mine.reserve([500, 500], LIMIT)
     assert (await subject.mine.reserve([500], LIMIT)).granted == 0
-    taken = Correction(second=grant.second, requests=0, tokens=-400)
-    refused = Correction(second=grant.second, requests=-1, tokens=-500)
+    assert (await subject.mine.reserve([], LIMIT)).granted == 0  # it waits no longer
+    taken = Correction(slot=grant.slot, requests=0, tokens=-400)
+    refused = Correction(slot=grant.slot, requests=-1, tokens=-500)
     await subject.others.correct([taken, refused])
     again = await subject.others.reserve([900, 1], LIMIT)
     assert again.granted == 1
-    await subject.mine.correct([Correction(second=again.second, requests=0, tokens=500)])
+    await subject.mine.correct([Correction(slot=again.slot, requests=0, tokens=500)])
     assert (await subject.mine.reserve([1], LIMIT)).granted == 0
-    await subject.mine.correct([Correction(second=1, requests=-9, tokens=-9_000)])  # has long left the window
+    await subject.mine.correct([Correction(slot=1, requests=-9, tokens=-9_000)])  # has long left the window
     assert (await subject.mine.reserve([1], LIMIT)).granted == 0
 
 
@@ -80,19 +84,32 @@ async def test_a_closed_window_grants_nothing_to_anybody_until_it_opens(subject:
 async def test_workers_that_share_a_limit_know_how_many_they_are(redis_url: str) -> None:
     redis, model = open_redis(redis_url), f"model-{uuid4()}"
     seen = [
-        (await RedisMinute(redis, provider="p", model=model, worker=str(n)).reserve([1], LIMIT)).workers
+        (await RedisMinute(redis, account="a", provider="p", model=model, worker=str(n)).reserve([1], LIMIT)).workers
         for n in range(3)
     ]
     await redis.aclose()
     assert seen == [1, 2, 3]
 
 
+async def test_a_worker_that_waits_with_a_large_call_is_not_overtaken_by_small_ones(redis_url: str) -> None:
+    redis, model = open_redis(redis_url), f"model-{uuid4()}"
+    small, large = (RedisMinute(redis, account="a", provider="p", model=model, worker=w) for w in ("small", "large"))
+    many = Limit(requests=100, tokens=1_000)
+    first = await small.reserve([600], many)
+    assert (await large.reserve([700], many)).granted == 0
+    assert (await small.reserve([350], many)).granted == 0  # there is room, and it is kept for the one that waits
+    await small.correct([Correction(slot=first.slot, requests=0, tokens=-400)])
+    assert (await large.reserve([700], many)).granted == 1
+    assert (await small.reserve([100], many)).granted == 1
+    await redis.aclose()
+
+
 async def test_a_server_that_is_away_is_told_as_such() -> None:
     redis = Redis.from_url("redis://127.0.0.1:1")
-    minute = RedisMinute(redis, provider="p", model="m", worker="w")
+    minute = RedisMinute(redis, account="a", provider="p", model="m", worker="w")
     acts: list[Callable[[], object]] = [
         lambda: minute.reserve([1], LIMIT),
-        lambda: minute.correct([Correction(second=1, requests=0, tokens=1)]),
+        lambda: minute.correct([Correction(slot=1, requests=0, tokens=1)]),
         lambda: minute.close(1),
     ]
     for act in acts:

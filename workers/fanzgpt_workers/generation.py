@@ -3,15 +3,12 @@
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Final
 from uuid import UUID
-
-from redis.asyncio import Redis
 
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
@@ -27,10 +24,9 @@ from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
+from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
-from fanzgpt_workers.limits.minute import Limit, MemoryMinute, Minute
-from fanzgpt_workers.limits.provider_limits import ProviderLimits
-from fanzgpt_workers.limits.redis_minute import RedisMinute, open_redis
+from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.prompts.library import PromptLibrary
@@ -83,14 +79,15 @@ async def open_generation(
             client_id="fanzgpt-generation",
             security=security,
         ) as publisher,
+        open_shared(settings.redis) as redis,
     ):
         ledger = PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS)
         books = Books(MeasuredLedger(ledger, watch.metrics, answered=watch.database_back), away=watch.database_away)
         publication = Publication(
             MeasuredPublisher(publisher, watch.metrics, acknowledged=watch.broker_back), away=watch.broker_away
         )
-        redis = open_redis(settings.redis.url.get_secret_value()) if settings.redis.url else None
-        limits_of_providers = _provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
+        limits_of_providers = provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
+        breakers_of_models = breakers(ai, redis, observer=watch)
         caller = Caller(
             books=books,
             providers={name: MeasuredProvider(each, watch.metrics) for name, each in providers.items()},
@@ -100,7 +97,7 @@ async def open_generation(
             new_id=_random_id,
             jitter=random.random,
             policy=_call_policy(ai),
-            limits=limits_of_providers,
+            door=Door(breakers=breakers_of_models, limits=limits_of_providers),
         )
         wishes = Wishes(clock)
         answering = Answering(
@@ -114,6 +111,7 @@ async def open_generation(
                 routes=Routes(
                     default_provider=ai.default_provider,
                     models={str(name): model for name, model in ai.reachable.items()},
+                    fallbacks=ai.fallbacks,
                 ),
                 on_unknown=ai.on_unknown,
             ),
@@ -147,9 +145,9 @@ async def open_generation(
             intake=intake,
             limits=_limits(settings),
             watcher=watch,
-            let_go=limits_of_providers.let_go,
+            let_go=_both(limits_of_providers.let_go, breakers_of_models.let_go),
         )
-        watch_engine(engine, watch.metrics, limits_of_providers)
+        watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models)
         hearing = hear_cancellations(
             wishes,
             bootstrap_servers=kafka.bootstrap_servers,
@@ -160,16 +158,27 @@ async def open_generation(
             caught_up=(caught_up := asyncio.Event()),
         )
         try:
-            async with _beside(engine, hearing, content_filter.follow(told=watch.terms_read)):
+            async with _beside(
+                engine, hearing, breakers_of_models.follow(), content_filter.follow(told=watch.terms_read)
+            ):
                 with contextlib.suppress(TimeoutError):  # no reason not to work: they are read as soon as may be
                     await asyncio.wait_for(caught_up.wait(), CATCH_UP_SECONDS)
                 yield engine
         finally:
             await books.close()
-            if redis is not None:
-                await redis.aclose()
+            await breakers_of_models.close()
             for provider in providers.values():
                 await provider.aclose()
+
+
+def _both(*acts: Callable[[], None]) -> Callable[[], None]:
+    """One act of several."""
+
+    def act() -> None:
+        for each in acts:
+            each()
+
+    return act
 
 
 @asynccontextmanager
@@ -202,28 +211,6 @@ def _limits(settings: Settings) -> EngineLimits:
         ),
         drain_seconds=limits.drain_seconds,
     )
-
-
-def _provider_limits(
-    ai: ProviderSettings, redis: Redis | None, *, worker: str, away: Callable[[Exception], None]
-) -> ProviderLimits:
-    """Limits for providers at their makers' addresses, and at any other where the settings state them."""
-    limit = Limit(requests=ai.requests_per_minute, tokens=ai.tokens_per_minute)
-    stated = bool({"requests_per_minute", "tokens_per_minute"} & ai.model_fields_set)
-    own_address = {"openai": ai.openai_base_url, "anthropic": ai.anthropic_base_url}
-
-    def shared(provider: str, model: str) -> Minute:
-        return own() if redis is None else RedisMinute(redis, provider=provider, model=model, worker=worker)
-
-    def own() -> Minute:
-        return MemoryMinute(now_ms=_now_ms)
-
-    limited = {str(name): limit for name in ai.reachable if stated or own_address[name] is None}
-    return ProviderLimits(limited, shared=shared, own=own, away=away)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _call_policy(ai: ProviderSettings) -> CallPolicy:

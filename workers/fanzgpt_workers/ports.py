@@ -14,10 +14,11 @@ from pydantic import JsonValue
 
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.requests import GenerationRequested
-from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Price, Usage
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Outcome, Price, Usage
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.core.routing import Target
 
 
 class Clock(Protocol):
@@ -156,6 +157,47 @@ class Limits(Protocol):
 
     async def close(self, *, provider: str, model: str, seconds: float) -> None:
         """Let no call through for so long: the provider asked for it."""
+        ...
+
+
+class Permit(Protocol):
+    """One call that a breaker lets be made."""
+
+    @property
+    def target(self) -> Target:
+        """To whom."""
+        ...
+
+    def holds(self) -> bool:
+        """Whether it still may be made, after waiting for something else."""
+        ...
+
+    def over(self, outcome: Outcome, *, again: bool = False) -> None:
+        """How it ended, `cancelled` where it was not made; `again` where its request failed there before."""
+        ...
+
+
+class Breakers(Protocol):
+    """Which targets may be called now, as all workers together have found out."""
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait because no target of theirs may be called."""
+        ...
+
+    async def enter(self, chain: Sequence[Target]) -> Permit:
+        """Return once one of the chain may be called: the first that is not down; raises LetGo when told to.
+
+        One that is down is called by one probe at a time. One that only wants to be left alone is waited for.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Whoever waits now is to wait no longer: the process drains."""
+        ...
+
+    async def rest(self, target: Target, seconds: float, *, is_down: bool) -> None:
+        """Let nobody call it for so long: it asked for it. `is_down`: because it cannot answer."""
         ...
 
 

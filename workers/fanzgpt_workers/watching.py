@@ -4,13 +4,14 @@ from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_schemas.errors import ContractError
+from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.engine.loop import Engine
 from fanzgpt_workers.errors import ConfigurationError, Fenced
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.observability.metrics import EngineState, Metrics, SinkName
 from fanzgpt_workers.observability.standing import Standing
-from fanzgpt_workers.ports import Limits
+from fanzgpt_workers.ports import Breakers, Limits
 from fanzgpt_workers.records import Record
 
 
@@ -75,9 +76,17 @@ class GenerationWatch:
             self._log.error("blocked terms left as they were", error=str(outcome))
 
     def redis_away(self, error: Exception) -> None:
-        """Limits are kept by each worker alone."""
+        """Limits are kept by each worker alone, and breakers too."""
         self.metrics.unavailable("redis")
         self._log.warning("keeping to this worker's share of the provider's limits", error=str(error))
+
+    def breaker_opened(self, target: Target) -> None:
+        """A model is down: nobody calls it but to ask whether it is back."""
+        self._log.warning("breaker opened", target=str(target))
+
+    def breaker_closed(self, target: Target) -> None:
+        """It answers again."""
+        self._log.info("breaker closed", target=str(target))
 
     def database_back(self) -> None:
         """PostgreSQL has answered."""
@@ -100,7 +109,7 @@ class GenerationWatch:
         self._log.warning("waiting for Kafka", error=str(error))
 
 
-def watch_engine(engine: Engine, metrics: Metrics, limits: Limits) -> None:
+def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Breakers) -> None:
     """Look at the engine ahead of every scrape."""
 
     def look() -> None:
@@ -111,7 +120,7 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits) -> None:
                 oldest_seconds=engine.oldest_seconds,
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
-                waiting={"provider-limit": limits.waiting},
+                waiting={"provider-limit": limits.waiting, "breaker": breakers.waiting},
                 commit_gaps={partition: book.gap(partition) for partition in book.partitions()},
             )
         )

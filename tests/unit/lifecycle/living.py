@@ -19,11 +19,12 @@ from fanzgpt_schemas.requests import OnUnknown
 from fanzgpt_workers.core.attempts import Price, Usage
 from fanzgpt_workers.core.origin import Origin
 from fanzgpt_workers.core.retry import RetryPolicy
-from fanzgpt_workers.core.routing import Routes
+from fanzgpt_workers.core.routing import Routes, Target
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
+from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, ProviderCall
 from fanzgpt_workers.prompts.library import PromptLibrary
@@ -112,12 +113,15 @@ class Living:
         content_filter: ContentFilter | None = None,
         ledger: Ledger | None = None,
         repairs: int = 1,
+        door: Door | None = None,
+        fallbacks: Sequence[Target] = (),
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.clock = VirtualClock(loop)
         self.ledger = MemoryLedger(clock=self.clock, takeover_after=TAKEOVER_SECONDS)
         self.topics, self.provider, self.heard = MemoryPublisher(), ToldProvider(), Heard()
+        self.other = ToldProvider()
         self.wishes = Wishes(self.clock)
         self.books = Books(ledger or self.ledger, away=lambda _: None)
         publication = Publication(self.topics, away=lambda _: None)
@@ -125,7 +129,7 @@ class Living:
             books=self.books,
             caller=Caller(
                 books=self.books,
-                providers={"openai": self.provider},
+                providers={"openai": self.provider, "anthropic": self.other},
                 prompts=prompts(),
                 pricing=Cents(),
                 clock=self.clock,
@@ -139,13 +143,14 @@ class Living:
                     max_tokens=100,
                     temperature=0.5,
                 ),
+                door=door,
             ),
             publication=publication,
             clock=self.clock,
             owner=uuid4(),
             policy=AnswerPolicy(
                 switched_on=frozenset(switched_on),  # type: ignore[arg-type]
-                routes=Routes(default_provider="openai", models={"openai": "m"}),
+                routes=Routes(default_provider="openai", models={"openai": "m"}, fallbacks={None: tuple(fallbacks)}),
                 on_unknown=on_unknown,
             ),
             observer=self.heard,

@@ -1,7 +1,7 @@
 """The gate: in order, in batches, giving back what is not used, and never open when the shared window is away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -29,7 +29,7 @@ class Kept(MemoryMinute):
             raise CacheUnavailable("away")
         self.asks.append(len(tokens))
         grant = await super().reserve(tokens, limit)
-        return Grant(second=grant.second, granted=grant.granted, wait=grant.wait, workers=2)
+        return Grant(slot=grant.slot, granted=grant.granted, wait=grant.wait, workers=2)
 
     async def correct(self, corrections: Sequence[Correction]) -> None:
         self.corrected += corrections
@@ -51,13 +51,18 @@ def gate(shared: Kept, told: list[Exception]) -> Gate:
     return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), LIMIT, away=told.append)
 
 
+def about(tokens: int) -> Callable[[], int]:
+    """A call of so many tokens."""
+    return lambda: tokens
+
+
 async def turns(number: int = 20) -> None:
     for _ in range(number):
         await asyncio.sleep(0)
 
 
 async def test_what_arrives_while_the_window_is_asked_is_asked_for_together(gate: Gate, shared: Kept) -> None:
-    await asyncio.gather(*(gate.enter(10) for _ in range(4)))
+    await asyncio.gather(*(gate.enter(about(10)) for _ in range(4)))
     assert shared.asks in ([4], [1, 3])
 
 
@@ -65,11 +70,11 @@ async def test_calls_wait_in_their_order_until_something_is_given_back(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
-    first = await gate.enter(900)
+    first = await gate.enter(about(900))
     entered: list[str] = []
 
     async def enter(name: str, tokens: int) -> None:
-        await gate.enter(tokens)
+        await gate.enter(about(tokens))
         entered.append(name)
 
     waiting = [asyncio.create_task(enter(name, tokens)) for name, tokens in (("large", 500), ("small", 1))]
@@ -82,17 +87,17 @@ async def test_calls_wait_in_their_order_until_something_is_given_back(
 
 
 async def test_a_call_that_was_refused_gives_back_its_request(gate: Gate, shared: Kept) -> None:
-    ticket = await gate.enter(100)
+    ticket = await gate.enter(about(100))
     ticket.over(None)
     await turns()
-    assert shared.corrected == [Correction(second=1, requests=-1, tokens=-100)]
+    assert shared.corrected == [Correction(slot=4, requests=-1, tokens=-100)]
 
 
 async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
-    full = await gate.enter(1_000)
-    given_up = asyncio.create_task(gate.enter(900))
-    patient = asyncio.create_task(gate.enter(900))
+    full = await gate.enter(about(1_000))
+    given_up = asyncio.create_task(gate.enter(about(900)))
+    patient = asyncio.create_task(gate.enter(about(900)))
     await turns()
     given_up.cancel()
     full.over(None)
@@ -101,8 +106,8 @@ async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch
 
 
 async def test_whoever_waits_when_the_process_drains_is_let_go(gate: Gate) -> None:
-    await gate.enter(1_000)
-    waiting = asyncio.create_task(gate.enter(1))
+    await gate.enter(about(1_000))
+    waiting = asyncio.create_task(gate.enter(about(1)))
     await turns()
     gate.let_go()
     with pytest.raises(LetGo):
@@ -113,15 +118,28 @@ async def test_whoever_waits_when_the_process_drains_is_let_go(gate: Gate) -> No
 async def test_without_the_shared_window_each_worker_keeps_to_its_share(
     gate: Gate, shared: Kept, told: list[Exception]
 ) -> None:
-    (await gate.enter(1)).over(None)  # learns that two share the limit
+    (await gate.enter(about(1))).over(None)  # learns that two share the limit
     shared.away = True
-    entering = [asyncio.create_task(gate.enter(1)) for _ in range(4)]
+    entering = [asyncio.create_task(gate.enter(about(1))) for _ in range(4)]
     await turns(50)
     assert sum(task.done() for task in entering) == LIMIT.requests // 2
     assert len(told) == 1
     for task in entering:
         task.cancel()
     await asyncio.gather(*entering, return_exceptions=True)
+
+
+async def test_who_waits_is_asked_for_by_what_was_learned_meanwhile(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
+    await gate.enter(about(600))
+    expected = 800
+    waiting = asyncio.create_task(gate.enter(lambda: expected))
+    await turns()
+    assert gate.waiting == 1
+    expected = 300
+    await asyncio.wait_for(waiting, 5)
 
 
 async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
@@ -134,16 +152,20 @@ async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
     )
 
     async def taken(kind: str) -> int:
-        before = sum(tokens for _, tokens in kept._seconds.values())
+        kept._slots.clear()
+        before = sum(tokens for _, tokens in kept._slots.values())
         passage = await limits.enter(provider="openai", model="m", kind=kind, prompt_characters=400, most_output=4_000)
-        estimate = sum(tokens for _, tokens in kept._seconds.values()) - before
+        estimate = sum(tokens for _, tokens in kept._slots.values()) - before
         passage.over(Usage(input=100, output=80))
         await turns()
         return estimate
 
-    assert await taken("social-post") == 100 + 625
-    assert await taken("social-post") == 100 + 100
-    assert await taken("chat-response") == 100 + 625
+    first = await taken("social-post")
+    assert first == 100 + 4_000  # all that it may take: nothing is known yet
+    later = [await taken("social-post") for _ in range(200)]
+    assert later == sorted(later, reverse=True)
+    assert later[-1] == 100 + 100  # what calls take, and a quarter more
+    assert await taken("chat-response") == first
     free = await limits.enter(provider="anthropic", model="m", kind="x", prompt_characters=1, most_output=1)
     free.over(None)
     assert limits.waiting == 0

@@ -134,14 +134,18 @@ class Answering:
             return await self._fail(
                 request, epoch, reason, detail, retryable=reason == "unknown-outcome", course=unstarted
             )
-        target = self._policy.routes.target(provider=request.event.options.provider, model=request.event.options.model)
-        if isinstance(target, NoTarget):
-            return await self._fail(request, epoch, "rejected", target.detail, retryable=False, course=unstarted)
+        chain = self._policy.routes.chain(
+            provider=request.event.options.provider,
+            model=request.event.options.model,
+            generation_type=request.event.type,
+        )
+        if isinstance(chain, NoTarget):
+            return await self._fail(request, epoch, "rejected", chain.detail, retryable=False, course=unstarted)
         courses = [unstarted]
         try:
             with self._wishes.calling(request.key):
                 answer = await self._caller.answer(
-                    request, target, epoch=epoch, past=past, began=began, under_way=courses.append
+                    request, chain, epoch=epoch, past=past, began=began, under_way=courses.append
                 )
         except CalledOff:
             return await self._fail(request, epoch, "cancelled", CANCELLED, retryable=False, course=courses[-1])

@@ -5,30 +5,24 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
 
 from fanzgpt_schemas.generation import Reason
-from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, PastAttempt, Usage
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, Outcome, PastAttempt
 from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
 from fanzgpt_workers.core.routing import Target
+from fanzgpt_workers.core.way import Step, Way
 from fanzgpt_workers.errors import OutputRefused, ProviderError
 from fanzgpt_workers.lifecycle.books import Books
+from fanzgpt_workers.lifecycle.door import Door, Entry, Size
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Clock, Completion, Limits, Passage, Pricing, Prompt, Prompts, Provider, ProviderCall
+from fanzgpt_workers.ports import Clock, Completion, Pricing, Prompt, Prompts, Provider, ProviderCall
 
-
-class _Free:
-    """A passage where nothing is limited."""
-
-    def over(self, usage: Usage | None, *, counted: bool = True) -> None:
-        """Nobody counts."""
-
-
-FREE: Final = _Free()
 SETTLE_AT_CANCEL_SECONDS: Final = 2.0
 
 
@@ -36,7 +30,8 @@ SETTLE_AT_CANCEL_SECONDS: Final = 2.0
 class CallPolicy:
     """How calls are made: seconds one attempt and all of them may take, retries, turns to repair a refused output.
 
-    A request's own deadline comes first; `total_seconds` is for requests without one.
+    A request's own deadline comes first; `total_seconds` is for requests without one, and does not run while they wait
+    until their provider may be called.
     """
 
     attempt_seconds: float
@@ -89,8 +84,10 @@ class _Attempt:
     """An attempt under way: when the request was taken up, when this call was sent, what is told of it so far."""
 
     attempt_id: UUID
+    target: Target
     began: datetime
     sent: datetime
+    last_moment: datetime
     course: Course
 
 
@@ -108,10 +105,10 @@ class Caller:
         new_id: Callable[[], UUID],
         jitter: Callable[[], float],
         policy: CallPolicy,
-        limits: Limits | None = None,
+        door: Door | None = None,
     ) -> None:
-        """Wire up; without `limits` calls wait for nothing."""
-        self._limits = limits
+        """Wire up; without a `door` calls wait for nothing."""
+        self._door = door or Door()
         self._books = books
         self._providers = providers
         self._prompts = prompts
@@ -124,7 +121,7 @@ class Caller:
     async def answer(
         self,
         request: LiveRequest,
-        target: Target,
+        chain: Sequence[Target],
         *,
         epoch: int,
         past: Sequence[PastAttempt],
@@ -133,16 +130,25 @@ class Caller:
     ) -> Answered | Unanswered:
         """Call until there is an answer or nothing more may be tried; raises Lost when the request has a newer owner.
 
-        Each attempt's row is durable before its call. A failed attempt is settled before the next begins. `under_way`
-        is told of each attempt as its call begins. Cancelled, it closes the call and settles the attempt as such.
+        The first of the chain is called as long as it is not down; the others are its fallbacks. Each attempt's row is
+        durable before its call. A failed attempt is settled before the next begins. `under_way` is told of each attempt
+        as its call begins. Cancelled, it closes the call and settles the attempt as such.
         """
         prompt = self._prompts.render(request.event)
         tally, repairs = _Tally.of(past), 0
         cause: Cause = "redelivery" if past else "first"
+        last_moment = request.event.deadline or began + timedelta(seconds=self._policy.total_seconds)
+        way = Way(chain)
         while True:
-            passage = await self._pass(request, target, prompt, began)
-            if isinstance(passage, Unanswered):
-                return replace(passage, course=replace(passage.course, attempts=tally.attempts))
+            arrived = self._clock.now()
+            entry = await self._enter(request, way.ahead(), prompt, arrived)
+            if entry is None:
+                return self._never_let_in(chain[0], tally, began)
+            target = entry.target
+            if request.event.deadline is None:
+                last_moment += self._clock.now() - arrived
+            if target != chain[0] and cause != "repair":
+                cause = "fallback"
             attempt_id = self._new_id()
             tally.attempts += 1
             started = AttemptStarted(
@@ -154,24 +160,40 @@ class Caller:
                 model=target.model,
                 cause=cause,
             )
-            if not await self._books.start(started):
-                passage.over(None, counted=False)
-                raise Lost
-            attempt = self._attempt(attempt_id, target, prompt, tally, began)
+            await self._start(started, entry)
+            sent = self._clock.now()
+            attempt = _Attempt(
+                attempt_id=attempt_id,
+                target=target,
+                began=began,
+                sent=sent,
+                last_moment=last_moment,
+                course=Course(
+                    attempts=tally.attempts,
+                    latency_ms=_ms(began, sent),
+                    provider=target.provider,
+                    model=target.model,
+                    prompt_version=prompt.version,
+                ),
+            )
             under_way(attempt.course)
             try:
-                completion = await self._call(request, target, prompt, attempt)
+                completion = await self._call(request, prompt, attempt)
             except ProviderError as error:
-                passage.over(None, counted=error.outcome not in UNBILLED)
-                await self._close(target, error)
-                unanswered = await self._after_failure(request, error, attempt, tally)
+                entry.failed(self._told(error, attempt), again=way.has_failed(target))
+                await self._door.heard(target, error)
+                step = way.after(target, error.outcome, retryable=error.retryable)
+                unanswered = await self._after_failure(request, error, attempt, tally, step)
                 if unanswered is not None:
                     return unanswered
                 cause = "retry"
                 continue
+            except BaseException:
+                entry.failed("cancelled", again=False)
+                raise
             tally.billed += 1
-            passage.over(completion.usage)
-            ended, course = self._account(target, completion, attempt)
+            entry.answered(completion.usage)
+            ended, course = self._account(completion, attempt)
             try:
                 output = self._prompts.read(request.event, completion)
             except OutputRefused as refused:
@@ -186,53 +208,58 @@ class Caller:
                 continue
             return Answered(output=output, course=course, attempt=ended)
 
-    async def _pass(
-        self, request: LiveRequest, target: Target, prompt: Prompt, began: datetime
-    ) -> Passage | Unanswered:
-        """Wait for the provider's limits, up to the request's last moment."""
-        if self._limits is None:
-            return FREE
-        left = (self._last_moment(request, began) - self._clock.now()).total_seconds()
+    async def _enter(
+        self, request: LiveRequest, chain: Sequence[Target], prompt: Prompt, now: datetime
+    ) -> Entry | None:
+        """Wait until a call may be made; None when the deadline comes first."""
+        entering = self._door.enter(
+            chain,
+            Size(
+                kind=request.event.type,
+                prompt_characters=len(prompt.system) + sum(len(turn.text) for turn in prompt.turns),
+                most_output=self._most_output(request),
+            ),
+        )
+        if request.event.deadline is None:
+            return await entering
         try:
-            async with asyncio.timeout(left):
-                return await self._limits.enter(
-                    provider=target.provider,
-                    model=target.model,
-                    kind=request.event.type,
-                    prompt_characters=len(prompt.system) + sum(len(turn.text) for turn in prompt.turns),
-                    most_output=self._most_output(request),
-                )
+            async with asyncio.timeout((request.event.deadline - now).total_seconds()):
+                return await entering
         except TimeoutError:
-            course = Course(attempts=0, latency_ms=_ms(began, self._clock.now()))
-            detail = f"{target.provider} had no room for another call within the request's time"
-            if request.event.deadline is not None:
-                return Unanswered(reason="expired", detail=detail, retryable=False, course=course)
-            return Unanswered(reason="provider", detail=detail, retryable=True, course=course)
+            return None
 
-    async def _close(self, target: Target, error: ProviderError) -> None:
-        """Nobody calls before the provider wants to be called again."""
-        if self._limits is not None and error.retry_after:
-            await self._limits.close(provider=target.provider, model=target.model, seconds=error.retry_after)
+    def _never_let_in(self, target: Target, tally: _Tally, began: datetime) -> Unanswered:
+        course = Course(attempts=tally.attempts, latency_ms=_ms(began, self._clock.now()))
+        detail = f"{target} could not be called before the deadline: it was down, or its limit was reached"
+        return Unanswered(reason="expired", detail=detail, retryable=False, course=course)
+
+    async def _start(self, attempt: AttemptStarted, entry: Entry) -> None:
+        """Write the attempt's row; raises Lost when there is a newer owner."""
+        starting = self._books.start(attempt)
+        try:
+            is_ours = await asyncio.shield(starting)
+        except BaseException:
+            entry.unused()
+            starting.add_done_callback(partial(self._never_sent, attempt.attempt_id))
+            raise
+        if not is_ours:
+            entry.unused()
+            raise Lost
+
+    def _never_sent(self, attempt_id: UUID, starting: "asyncio.Future[bool]") -> None:
+        """The row is there, and its call will not be made."""
+        if not starting.cancelled() and starting.exception() is None and starting.result():
+            ended = AttemptEnded(attempt_id=attempt_id, outcome="cancelled", detail="cancelled before it was sent")
+            self._books.settle(ended).add_done_callback(asyncio.Future.exception)
 
     def _most_output(self, request: LiveRequest) -> int:
         return min(request.event.options.max_tokens or self._policy.max_tokens, self._policy.max_tokens)
 
-    def _attempt(self, attempt_id: UUID, target: Target, prompt: Prompt, tally: _Tally, began: datetime) -> _Attempt:
-        sent = self._clock.now()
-        course = Course(
-            attempts=tally.attempts,
-            latency_ms=_ms(began, sent),
-            provider=target.provider,
-            model=target.model,
-            prompt_version=prompt.version,
-        )
-        return _Attempt(attempt_id=attempt_id, began=began, sent=sent, course=course)
-
-    async def _call(self, request: LiveRequest, target: Target, prompt: Prompt, attempt: _Attempt) -> Completion:
+    async def _call(self, request: LiveRequest, prompt: Prompt, attempt: _Attempt) -> Completion:
         options = request.event.options
-        left = (self._last_moment(request, attempt.began) - attempt.sent).total_seconds()
+        left = (attempt.last_moment - attempt.sent).total_seconds()
         call = ProviderCall(
-            model=target.model,
+            model=attempt.target.model,
             prompt=prompt,
             max_tokens=self._most_output(request),
             temperature=self._policy.temperature if options.temperature is None else options.temperature,
@@ -241,15 +268,20 @@ class Caller:
             attempt_id=attempt.attempt_id,
         )
         try:
-            return await self._providers[target.provider].complete(call)
+            return await self._providers[attempt.target.provider].complete(call)
         except asyncio.CancelledError:
             settled = self._books.settle(AttemptEnded(attempt_id=attempt.attempt_id, outcome="cancelled"))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(settled), SETTLE_AT_CANCEL_SECONDS)
             raise
 
+    def _told(self, error: ProviderError, attempt: _Attempt) -> Outcome:
+        """What a failure says about its provider: a call that had too little time says nothing."""
+        left = (attempt.last_moment - attempt.sent).total_seconds()
+        return "unknown" if error.outcome == "timeout" and left < self._policy.attempt_seconds else error.outcome
+
     async def _after_failure(
-        self, request: LiveRequest, error: ProviderError, attempt: _Attempt, tally: _Tally
+        self, request: LiveRequest, error: ProviderError, attempt: _Attempt, tally: _Tally, step: Step
     ) -> Unanswered | None:
         """Settle, then wait for the next try (None) or say why there is none."""
         now = self._clock.now()
@@ -267,11 +299,15 @@ class Caller:
         else:
             tally.billed += 1
         decision = decide(
-            Failure(outcome=error.outcome, retryable=error.retryable, retry_after=error.retry_after),
+            Failure(
+                outcome=error.outcome,
+                retryable=step is not Step.GIVE_UP,
+                retry_after=error.retry_after if step is Step.SAME else None,
+            ),
             unbilled_so_far=tally.unbilled,
             billed_so_far=tally.billed,
-            jitter=self._jitter(),
-            seconds_left=(self._last_moment(request, attempt.began) - now).total_seconds(),
+            jitter=0.0 if step is Step.NEXT else self._jitter(),
+            seconds_left=(attempt.last_moment - now).total_seconds(),
             policy=self._policy.retry,
         )
         said, course = f"{error.outcome}: {error.detail}", attempt.course
@@ -289,10 +325,11 @@ class Caller:
                 detail = f"{said} ({why})"
                 return Unanswered(reason="provider", detail=detail, retryable=error.retryable, course=course)
 
-    def _account(self, target: Target, completion: Completion, attempt: _Attempt) -> tuple[AttemptEnded, Course]:
+    def _account(self, completion: Completion, attempt: _Attempt) -> tuple[AttemptEnded, Course]:
         now, usage, price = self._clock.now(), completion.usage, None
         if usage is not None:
-            price = self._pricing.price(provider=target.provider, model=completion.model, usage=usage, at=attempt.sent)
+            provider = attempt.target.provider
+            price = self._pricing.price(provider=provider, model=completion.model, usage=usage, at=attempt.sent)
         ended = AttemptEnded(
             attempt_id=attempt.attempt_id,
             outcome="ok",
@@ -311,9 +348,6 @@ class Caller:
             finish_reason=completion.finish_reason,
         )
         return ended, course
-
-    def _last_moment(self, request: LiveRequest, began: datetime) -> datetime:
-        return request.event.deadline or began + timedelta(seconds=self._policy.total_seconds)
 
 
 def _ms(begin: datetime, end: datetime) -> int:

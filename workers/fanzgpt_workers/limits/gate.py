@@ -4,24 +4,28 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from fanzgpt_workers.errors import CacheUnavailable, LetGo
 from fanzgpt_workers.limits.minute import Correction, Limit, Minute
 
 MOST_AT_ONCE: Final = 256
-LONGEST_WAIT: Final = 5.0
+LONGEST_WAIT: Final = 1.0
 """Seconds after which it is asked again at the latest: another worker may have given something back."""
+SHORTEST_WAIT: Final = 0.02
+AWAY_SECONDS: Final = 1.0
+"""For so long nobody asks a keeper that did not answer: each ask would wait for it anew."""
 
 
 class Ticket:
     """A call that was let through, and where it stands in which window."""
 
-    __slots__ = ("_corrections", "_second", "_tokens")
+    __slots__ = ("_corrections", "_slot", "_tokens")
 
-    def __init__(self, second: int, tokens: int, corrections: "Corrections") -> None:
+    def __init__(self, slot: int, tokens: int, corrections: "Corrections") -> None:
         """Given out by a gate."""
-        self._second = second
+        self._slot = slot
         self._tokens = tokens
         self._corrections = corrections
 
@@ -30,15 +34,16 @@ class Ticket:
         requests = -1 if tokens is None else 0
         wrong = (tokens or 0) - self._tokens
         if requests or wrong:
-            self._corrections.add(Correction(second=self._second, requests=requests, tokens=wrong))
+            self._corrections.add(Correction(slot=self._slot, requests=requests, tokens=wrong))
 
 
 class Corrections:
     """Corrections on their way into a window, as many at once as there are."""
 
-    def __init__(self, minute: Minute) -> None:
-        """Nothing is to be corrected."""
+    def __init__(self, minute: Minute, given_back: Callable[[], None]) -> None:
+        """Nothing is to be corrected; `given_back` is told when there is more room than before."""
         self._minute = minute
+        self._given_back = given_back
         self._waiting: list[Correction] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -55,6 +60,8 @@ class Corrections:
                 # What is not corrected leaves the window after a minute by itself.
                 with contextlib.suppress(CacheUnavailable):
                     await self._minute.correct(batch)
+                    if any(each.requests < 0 or each.tokens < 0 for each in batch):
+                        self._given_back()
         finally:
             self._sending = None
 
@@ -68,12 +75,13 @@ class Gate:
 
     def __init__(self, shared: Minute, own: Minute, limit: Limit, *, away: Callable[[Exception], None]) -> None:
         """`own` stands in for `shared`; `away` is told when that begins."""
-        self._windows = ((shared, Corrections(shared)), (own, Corrections(own)))
+        self._room = asyncio.Event()
+        self._windows = ((shared, Corrections(shared, self._room.set)), (own, Corrections(own, self._room.set)))
         self._limit = limit
         self._away = away
         self._workers = 1
-        self._alone = False
-        self._waiting: deque[tuple[int, asyncio.Future[Ticket]]] = deque()
+        self._alone_until: float | None = None
+        self._waiting: deque[tuple[Callable[[], int], asyncio.Future[Ticket]]] = deque()
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -81,10 +89,13 @@ class Gate:
         """Calls that wait."""
         return sum(not future.done() for _, future in self._waiting)
 
-    async def enter(self, tokens: int) -> Ticket:
-        """Return once there is room for a call of about so many tokens; raises LetGo when told to."""
+    async def enter(self, tokens: Callable[[], int]) -> Ticket:
+        """Return once there is room for a call of about so many tokens; raises LetGo when told to.
+
+        `tokens` is called at every ask: whoever waits is asked for by what has been learned meanwhile.
+        """
         future: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._waiting.append((min(tokens, self._limit.tokens), future))
+        self._waiting.append((tokens, future))
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
         try:
@@ -109,29 +120,39 @@ class Gate:
                 self._away(error)
 
     async def _ask(self) -> None:
+        wait = 0.0
         try:
             while self._somebody_waits():
-                wait = await self._let_through([tokens for tokens, _ in list(self._waiting)[:MOST_AT_ONCE]])
+                self._room.clear()
+                first = islice(self._waiting, MOST_AT_ONCE)
+                wait = await self._let_through([min(tokens(), self._limit.tokens) for tokens, _ in first])
                 if wait:
-                    await asyncio.sleep(min(wait, LONGEST_WAIT))
+                    await asyncio.sleep(SHORTEST_WAIT)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._room.wait(), min(wait, LONGEST_WAIT) - SHORTEST_WAIT)
+            if wait:  # whoever waited has given up: no room is to be kept for them
+                await self._let_through([])
         finally:
             self._asking = None
 
     async def _let_through(self, wanted: list[int]) -> float:
         """Ask for these; the seconds until asking again makes sense."""
         (shared, corrections), (own, own_corrections) = self._windows
-        try:
-            grant = await shared.reserve(wanted, self._limit)
-            self._workers, self._alone = max(1, grant.workers), False
-        except CacheUnavailable as error:
-            if not self._alone:
-                self._away(error)
-            self._alone = True
+        now, grant = asyncio.get_running_loop().time(), None
+        if self._alone_until is None or self._alone_until <= now:
+            try:
+                grant = await shared.reserve(wanted, self._limit)
+                self._workers, self._alone_until = max(1, grant.workers), None
+            except CacheUnavailable as error:
+                if self._alone_until is None:
+                    self._away(error)
+                self._alone_until = now + AWAY_SECONDS
+        if grant is None:
             corrections = own_corrections
             grant = await own.reserve(wanted, self._share())
-        for _ in range(grant.granted):
-            tokens, future = self._waiting.popleft()
-            ticket = Ticket(grant.second, tokens, corrections)
+        for tokens in wanted[: grant.granted]:
+            _, future = self._waiting.popleft()
+            ticket = Ticket(grant.slot, tokens, corrections)
             if future.done():
                 ticket.over(None)
             else:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 SECONDS: Final = 60
+SLOT_MS: Final = 250
+SLOTS: Final = SECONDS * 1000 // SLOT_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +21,10 @@ class Limit:
 class Grant:
     """The answer to an ask: how many of the first calls may go, and how many seconds the next one waits.
 
-    `second` is where they stand in the window; `workers` is how many share the limit.
+    `slot` is where they stand in the window; `workers` is how many share the limit.
     """
 
-    second: int
+    slot: int
     granted: int
     wait: float
     workers: int
@@ -32,7 +34,7 @@ class Grant:
 class Correction:
     """By how much a granted call's estimate was wrong; a call that was never made takes its request back."""
 
-    second: int
+    slot: int
     requests: int
     tokens: int
 
@@ -49,7 +51,11 @@ class Minute(Protocol):
     """One provider's window. Raises CacheUnavailable where its keeper is away."""
 
     async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
-        """Take as many of the calls into the window, in their order, as have room."""
+        """Take as many of the calls into the window, in their order, as have room.
+
+        Room is kept for the first that had none, for as long as its worker asks again within three seconds; a worker
+        in which nobody waits any more says so by asking for nothing.
+        """
         ...
 
     async def correct(self, corrections: Sequence[Correction]) -> None:
@@ -67,45 +73,43 @@ class MemoryMinute:
     def __init__(self, *, now_ms: Now) -> None:
         """`now_ms` is the time in milliseconds."""
         self._now_ms = now_ms
-        self._seconds: dict[int, tuple[int, int]] = {}
+        self._slots: dict[int, tuple[int, int]] = {}
         self._opens_ms = 0
 
     async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
         """See `Minute`."""
         now_ms = self._now_ms()
-        now = now_ms // 1000
+        now = now_ms // SLOT_MS
         if self._opens_ms > now_ms:
-            return Grant(second=now, granted=0, wait=(self._opens_ms - now_ms) / 1000, workers=1)
-        for second in [second for second in self._seconds if second <= now - SECONDS - 1]:
-            del self._seconds[second]
-        kept = sorted((second, *held) for second, held in self._seconds.items())
-        requests_in, tokens_in = sum(each[1] for each in kept), sum(each[2] for each in kept)
-        granted = taken = 0
+            return Grant(slot=now, granted=0, wait=(self._opens_ms - now_ms) / 1000, workers=1)
+        for slot in [slot for slot in self._slots if slot < now - SLOTS]:
+            del self._slots[slot]
+        requests_in = sum(requests for requests, _ in self._slots.values())
+        tokens_in = sum(taken for _, taken in self._slots.values())
+        granted = 0
         for each in tokens:
             wanted = min(each, limit.tokens)
             if requests_in + 1 > limit.requests or tokens_in + wanted > limit.tokens:
                 break
-            granted, requests_in, tokens_in, taken = granted + 1, requests_in + 1, tokens_in + wanted, taken + wanted
-        if granted:
-            before = self._seconds.get(now, (0, 0))
-            self._seconds[now] = (before[0] + granted, before[1] + taken)
-            kept.append((now, granted, taken))
+            before = self._slots.get(now, (0, 0))
+            self._slots[now] = (before[0] + 1, before[1] + wanted)
+            granted, requests_in, tokens_in = granted + 1, requests_in + 1, tokens_in + wanted
         wait = 0.0
         if granted < len(tokens):
             wanted, wait = min(tokens[granted], limit.tokens), 1.0
-            for second, r, t in kept:
-                requests_in, tokens_in = requests_in - r, tokens_in - t
+            for slot, (requests, taken) in sorted(self._slots.items()):
+                requests_in, tokens_in = requests_in - requests, tokens_in - taken
                 if requests_in + 1 <= limit.requests and tokens_in + wanted <= limit.tokens:
-                    wait = max(20, (second + SECONDS + 1) * 1000 - now_ms) / 1000
+                    wait = max(20, (slot + SLOTS + 1) * SLOT_MS - now_ms) / 1000
                     break
-        return Grant(second=now, granted=granted, wait=wait, workers=1)
+        return Grant(slot=now, granted=granted, wait=wait, workers=1)
 
     async def correct(self, corrections: Sequence[Correction]) -> None:
         """See `Minute`."""
         for each in corrections:
-            held = self._seconds.get(each.second)
+            held = self._slots.get(each.slot)
             if held is not None:
-                self._seconds[each.second] = (held[0] + each.requests, held[1] + each.tokens)
+                self._slots[each.slot] = (held[0] + each.requests, held[1] + each.tokens)
 
     async def close(self, seconds: float) -> None:
         """See `Minute`."""

@@ -5,6 +5,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fanzgpt_workers.errors import CacheUnavailable
@@ -15,16 +17,17 @@ _KEEP_MS: Final = 3_600_000
 
 
 class RedisMinute:
-    """Implements `Minute` for one provider and model; `worker` is this process among those that share it."""
+    """Implements `Minute` for one account, provider and model; `worker` is this process among those that share it."""
 
-    def __init__(self, redis: Redis, *, provider: str, model: str, worker: str) -> None:
-        """The client belongs to whoever opened it."""
+    def __init__(self, redis: Redis, *, account: str, provider: str, model: str, worker: str) -> None:
+        """The client belongs to whoever opened it; `account` keeps those apart who call with other keys."""
         # The braces keep the keys on one node of a cluster.
-        self._keys = [f"ai:limit:{{{provider}/{model}}}:{part}" for part in ("window", "opens", "workers")]
+        name = f"ai:limit:{{{account}/{provider}/{model}}}"
+        self._keys = [f"{name}:{part}" for part in ("window", "opens", "workers", "waiting")]
         self._redis = redis
         self._worker = worker
-        self._reserve = redis.register_script(_script("reserve"))
-        self._correct = redis.register_script(_script("correct"))
+        self._reserve = redis.register_script(script("reserve"))
+        self._correct = redis.register_script(script("correct"))
 
     async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
         """See `Minute`."""
@@ -34,14 +37,14 @@ class RedisMinute:
             )
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
-        second, granted, wait, workers = (int(each) for each in answer)
-        return Grant(second=second, granted=granted, wait=wait / 1000, workers=workers)
+        slot, granted, wait, workers = (int(each) for each in answer)
+        return Grant(slot=slot, granted=granted, wait=wait / 1000, workers=workers)
 
     async def correct(self, corrections: Sequence[Correction]) -> None:
         """See `Minute`."""
         try:
             await self._correct(
-                keys=self._keys[:1], args=[part for c in corrections for part in (c.second, c.requests, c.tokens)]
+                keys=self._keys[:1], args=[part for c in corrections for part in (c.slot, c.requests, c.tokens)]
             )
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
@@ -65,8 +68,11 @@ def open_redis(url: str) -> Redis:
         socket_timeout=ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS,
         client_name="fanzgpt-generation",
+        # Once more, for a connection that the server closed while it was idle; who waits longer goes on without it.
+        retry=Retry(NoBackoff(), 1),
     )
 
 
-def _script(name: str) -> str:
+def script(name: str) -> str:
+    """The text of one of this package's Lua scripts."""
     return files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")

@@ -45,7 +45,7 @@ def described(error: ErrorDetails, *, field: FieldInfo, given: str) -> Problem:
     """A field's refusal in terms of its variable."""
     variable = field.alias or ""
     remedy = _right(error, field)
-    if not isinstance(field.default, SecretStr) and field.default not in (None, "", ()):
+    if not isinstance(field.default, SecretStr) and field.default not in (None, "", (), {}):
         remedy += f"; default {field.default}"
     return Problem(variable=variable, given=masked(variable, given), remedy=remedy)
 

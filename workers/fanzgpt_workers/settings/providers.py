@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from fanzgpt_workers.settings.fallbacks import Fallbacks
 from fanzgpt_workers.settings.group import Group
 
 ProviderName = Literal["openai", "anthropic"]
@@ -133,6 +134,22 @@ class ProviderSettings(Group):
         le=10,
         description="Times a model is told what is wrong with its output and asked again. 1 mends most of what can "
         "be mended.",
+    )
+    fallbacks: Fallbacks = Field(
+        {},
+        alias="AI_FALLBACKS",
+        description="Models to call, in this order, while the one of a request that names none is down: for all types, "
+        "or for one (`type=`), chains separated by semicolons. None by default, since another model costs another "
+        "price.",
+        examples=["anthropic/claude-haiku-4-5;content-calendar=openai/gpt-4o,anthropic/claude-haiku-4-5"],
+    )
+    breaker_probe_seconds: float = Field(
+        5.0,
+        alias="AI_BREAKER_PROBE_SECONDS",
+        ge=0.1,
+        le=600,
+        description="Seconds between the calls that ask a model found down whether it is back. 5 wastes at most twelve "
+        "calls a minute of an outage, by all workers together.",
     )
     on_unknown: OnUnknown = Field(
         "retry",

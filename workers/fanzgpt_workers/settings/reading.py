@@ -122,6 +122,13 @@ def _contradictions(settings: Settings, values: Mapping[str, str]) -> Iterator[P
             given=f"{attempt:g}",
             remedy=f"should be at most AI_TOTAL_TIMEOUT_SECONDS ({total:g})",
         )
+    chains = settings.providers.fallbacks.values()
+    for name in sorted({target.provider for chain in chains for target in chain} - set(settings.providers.reachable)):
+        yield Problem(
+            variable="AI_FALLBACKS",
+            given=masked("AI_FALLBACKS", values["AI_FALLBACKS"]),
+            remedy=f"needs {name.upper()}_API_KEY, or {name.upper()}_BASE_URL for an endpoint that asks for none",
+        )
     for variable, remedy in settings.kafka_security.contradictions():
         given = values.get(variable)
         yield Problem(variable=variable, given=None if given is None else masked(variable, given), remedy=remedy)

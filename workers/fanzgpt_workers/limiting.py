@@ -1,0 +1,85 @@
+"""What calls wait for, wired from the settings: the providers' limits, shared through Redis where there is one."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from typing import Final
+
+from redis.asyncio import Redis
+
+from fanzgpt_workers.core.breaker import BreakerPolicy
+from fanzgpt_workers.limits.board import MemoryBoard
+from fanzgpt_workers.limits.breakers import BreakerObserver, Breakers
+from fanzgpt_workers.limits.minute import Limit, MemoryMinute, Minute
+from fanzgpt_workers.limits.provider_limits import ProviderLimits
+from fanzgpt_workers.limits.redis_board import RedisBoard
+from fanzgpt_workers.limits.redis_minute import RedisMinute, open_redis
+from fanzgpt_workers.settings import ProviderSettings, RedisSettings
+
+PROBE_MARGIN_SECONDS: Final = 10.0
+"""For the probe's place in its limits and in the ledger."""
+
+
+@asynccontextmanager
+async def open_shared(settings: RedisSettings) -> AsyncIterator[Redis | None]:
+    """The Redis that workers share, for the block; None where none is set up. Connects on first use."""
+    if settings.url is None:
+        yield None
+        return
+    redis = open_redis(settings.url.get_secret_value())
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+def provider_limits(
+    ai: ProviderSettings, redis: Redis | None, *, worker: str, away: Callable[[Exception], None]
+) -> ProviderLimits:
+    """Limits for providers at their makers' addresses, and at any other where the settings state them."""
+    limit = Limit(requests=ai.requests_per_minute, tokens=ai.tokens_per_minute)
+    stated = bool({"requests_per_minute", "tokens_per_minute"} & ai.model_fields_set)
+    own_address = {"openai": ai.openai_base_url, "anthropic": ai.anthropic_base_url}
+    known_as = accounts(ai)
+
+    def shared(provider: str, model: str) -> Minute:
+        if redis is None:
+            return own()
+        return RedisMinute(redis, account=known_as[provider], provider=provider, model=model, worker=worker)
+
+    def own() -> Minute:
+        return MemoryMinute(now_ms=_now_ms)
+
+    limited = {str(name): limit for name in ai.reachable if stated or own_address[name] is None}
+    return ProviderLimits(limited, shared=shared, own=own, away=away)
+
+
+def breakers(ai: ProviderSettings, redis: Redis | None, *, observer: BreakerObserver) -> Breakers:
+    """A breaker for each model of each provider, opened and closed by all workers together."""
+    board = MemoryBoard(time=time.monotonic) if redis is None else RedisBoard(redis, accounts=accounts(ai))
+    return Breakers(
+        board,
+        policy=BreakerPolicy(probe_after=ai.breaker_probe_seconds),
+        probe_seconds=ai.attempt_timeout_seconds + PROBE_MARGIN_SECONDS,
+        time=time.monotonic,
+        observer=observer,
+    )
+
+
+def accounts(ai: ProviderSettings) -> dict[str, str]:
+    """By provider a name for the key and the address: who calls with the same shares limits and breakers."""
+    made_of = {
+        "openai": (ai.openai_base_url, ai.openai_api_key),
+        "anthropic": (ai.anthropic_base_url, ai.anthropic_api_key),
+    }
+    return {
+        provider: blake2b(
+            f"{address or ''}\n{key.get_secret_value() if key else ''}".encode(), digest_size=8
+        ).hexdigest()
+        for provider, (address, key) in made_of.items()
+    }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
