@@ -127,6 +127,11 @@ class HandWork:
 
         return Work(record, Slot(lane, "user", record.origin.of), running)
 
+    @property
+    def running(self) -> tuple[int, ...]:
+        """The offsets of what has not ended."""
+        return tuple(self._ends)
+
     def end(self, *offsets: int, handled: Handled = Handled.DONE) -> None:
         """These are over."""
         for offset in offsets:
