@@ -30,6 +30,11 @@ class RunningProcess:
     name: str
     popen: "subprocess.Popen[bytes]"
     log: Path
+    ready: Path
+
+    def is_ready(self) -> bool:
+        """Whether it has said that it takes work."""
+        return self.ready.exists()
 
     def cpu_seconds(self) -> float:
         """User and system time so far."""
@@ -66,6 +71,16 @@ class System:
 
     def start(self, name: str, **settings: str) -> RunningProcess:
         """A worker process, or the gateway, that is ready; `settings` are variables of its own. Raises DidNotStart."""
+        process = self.spawn(name, **settings)
+        until = monotonic() + START_SECONDS
+        while not process.is_ready():
+            if process.popen.poll() is not None or monotonic() > until:
+                raise DidNotStart(f"{name}: {process.log.read_text()}")
+            sleep(0.02)
+        return process
+
+    def spawn(self, name: str, **settings: str) -> RunningProcess:
+        """The same, which may be far from ready, or never get there."""
         words = (name,) if name == "gateway" else ("worker", name)
         number = len(self.processes)
         ready, log = self.folder / f"{name}-{number}.ready", self.folder / f"{name}-{number}.log"
@@ -76,13 +91,8 @@ class System:
                 stdout=output,
                 stderr=output,
             )
-        process = RunningProcess(name, popen, log)
+        process = RunningProcess(name, popen, log, ready)
         self.processes.append(process)
-        until = monotonic() + START_SECONDS
-        while not ready.exists():
-            if popen.poll() is not None or monotonic() > until:
-                raise DidNotStart(f"{name}: {log.read_text()}")
-            sleep(0.02)
         return process
 
     def run(self, *words: str) -> None:
@@ -101,23 +111,7 @@ def running_system(
     with ExitStack() as running:
         servers = running.enter_context(running_stack(folder / "stack", brokers=brokers))
         emulator = running.enter_context(running_emulator(folder / "bill.jsonl", latency=latency))
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        environ = {
-            **kept,
-            **servers.endpoints(),
-            "OPENAI_BASE_URL": emulator.openai_base_url,
-            "OPENAI_API_KEY": "emulated",
-            "OPENAI_PRICED_AS": "openai",
-            "ANTHROPIC_BASE_URL": emulator.anthropic_base_url,
-            "ANTHROPIC_API_KEY": "emulated",
-            "ANTHROPIC_PRICED_AS": "anthropic",
-            "UNKNOWN_USERS": "create",
-            "METRICS_PORT": "0",
-            "FEATURE_CONTENT_GENERATION": "true",
-            "FEATURE_CHAT_ASSISTANCE": "true",
-            "LOG_FORMAT": "json",
-            **settings,
-        }
+        environ = {**environ_of(servers.endpoints(), emulator), **settings}
         system = System(folder=folder, environ=environ, endpoints=servers.endpoints(), emulator=emulator)
         system.run("db", "migrate")
         system.run("topics", "apply", *([] if topics is None else [str(topics)]))
@@ -127,6 +121,26 @@ def running_system(
             for process in system.processes:
                 if process.popen.poll() is None:
                     process.kill()
+
+
+def environ_of(endpoints: Mapping[str, str], emulator: RunningEmulator) -> dict[str, str]:
+    """What every process of the system is told."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {
+        **kept,
+        **endpoints,
+        "OPENAI_BASE_URL": emulator.openai_base_url,
+        "OPENAI_API_KEY": "emulated",
+        "OPENAI_PRICED_AS": "openai",
+        "ANTHROPIC_BASE_URL": emulator.anthropic_base_url,
+        "ANTHROPIC_API_KEY": "emulated",
+        "ANTHROPIC_PRICED_AS": "anthropic",
+        "UNKNOWN_USERS": "create",
+        "METRICS_PORT": "0",
+        "FEATURE_CONTENT_GENERATION": "true",
+        "FEATURE_CHAT_ASSISTANCE": "true",
+        "LOG_FORMAT": "json",
+    }
 
 
 def command() -> str:

@@ -50,6 +50,11 @@ class Host:
         if not self.hurt or self.hurt[-1][1] < FOREVER:
             self.hurt.append((self._loop.now, FOREVER))
 
+    def falter(self) -> None:
+        """In this instant it gives something back that still runs; what it begins afterwards has no such excuse."""
+        if not self.is_in_doubt:
+            self.hurt.append((self._loop.now, self._loop.now))
+
     def confirm(self) -> None:
         """Its group has just told it what it holds."""
         if self.hurt and self.hurt[-1][1] == FOREVER:

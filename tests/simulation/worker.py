@@ -62,7 +62,7 @@ class Watch:
     def drained(self, *, left_running: int) -> None:
         """A drain ended."""
         if left_running:
-            self._host.doubt()
+            self._host.falter()
         self._world.history.say(self._host.name, "drained", f"{left_running} still running")
 
     def __getattr__(self, name: str) -> Any:
@@ -87,25 +87,26 @@ def make_worker(world: "World", host: Host, wishes: Wishes) -> Engine:
     books = Books(ledger, limit=8, away=watch.database_away)
     publication = Publication(SimPublisher(world.broker, host, losing=world.kafka), away=watch.broker_away)
     provider = SimProvider(world.auditor.bill, host, world.random, world.provider, world.auditor, slow=world.slow)
+    caller = Caller(
+        books=books,
+        providers={"openai": provider},
+        prompts=prompts(),
+        pricing=FlatPricing(),
+        clock=world.clock,
+        new_id=world.new_id,
+        jitter=world.random.random,
+        policy=CallPolicy(
+            attempt_seconds=ATTEMPT_SECONDS,
+            total_seconds=300,
+            retry=RetryPolicy(billed_attempts=BILLED_ATTEMPTS, unbilled_attempts=50, ceiling=5),
+            repairs=1,
+            max_tokens=100,
+            temperature=0.5,
+        ),
+    )
     answering = parts.answering(
         books=books,
-        caller=Caller(
-            books=books,
-            providers={"openai": provider},
-            prompts=prompts(),
-            pricing=FlatPricing(),
-            clock=world.clock,
-            new_id=world.new_id,
-            jitter=world.random.random,
-            policy=CallPolicy(
-                attempt_seconds=ATTEMPT_SECONDS,
-                total_seconds=300,
-                retry=RetryPolicy(billed_attempts=BILLED_ATTEMPTS, unbilled_attempts=50, ceiling=5),
-                repairs=1,
-                max_tokens=100,
-                temperature=0.5,
-            ),
-        ),
+        caller=caller,
         publication=publication,
         clock=world.clock,
         owner=world.new_id(),
@@ -134,6 +135,7 @@ def make_worker(world: "World", host: Host, wishes: Wishes) -> Engine:
             drain_seconds=DRAIN_SECONDS,
         ),
         watcher=watch,
+        let_go=caller.let_go,
     )
 
 

@@ -16,6 +16,7 @@ from fanzgpt_workers.cancellations import hear_cancellations
 from fanzgpt_workers.core.lanes import Caps
 from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import Routes
+from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.book import Room
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
@@ -54,6 +55,7 @@ async def open_generation(
     """The wired engine, its consumer connected; `owner` names this run in the ledger. Raises Unavailable at start."""
     kafka, limits, ai = settings.kafka, settings.generation, settings.providers
     security = settings.kafka_security.security()
+    points = crash_points(settings.process.crash_at)
     endpoints = _endpoints(ai)
     providers = open_providers(
         endpoints,
@@ -81,16 +83,19 @@ async def open_generation(
         ) as publisher,
         open_shared(settings.redis) as redis,
     ):
-        ledger = PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS)
+        ledger = points.ledger(PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS))
         books = Books(MeasuredLedger(ledger, watch.metrics, answered=watch.database_back), away=watch.database_away)
         publication = Publication(
-            MeasuredPublisher(publisher, watch.metrics, acknowledged=watch.broker_back), away=watch.broker_away
+            MeasuredPublisher(points.publisher(publisher), watch.metrics, acknowledged=watch.broker_back),
+            away=watch.broker_away,
         )
         limits_of_providers = provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
         breakers_of_models = breakers(ai, redis, observer=watch)
         caller = Caller(
             books=books,
-            providers={name: MeasuredProvider(each, watch.metrics) for name, each in providers.items()},
+            providers={
+                name: MeasuredProvider(points.provider(each), watch.metrics) for name, each in providers.items()
+            },
             prompts=PromptLibrary(today=date.today),
             pricing=ListPricing(listed_as=known),
             clock=clock,
@@ -140,7 +145,7 @@ async def open_generation(
         )
         await start_consumer(consumer, kafka.bootstrap_servers)
         engine = Engine(
-            consumer=consumer,
+            consumer=points.consumer(consumer),
             topics=TOPICS,
             intake=intake,
             limits=_limits(settings),

@@ -6,6 +6,7 @@ from typing import Literal, Protocol, TypeVar
 
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import TopicName
+from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
 from fanzgpt_workers.observability.measured import MeasuredPublisher
 from fanzgpt_workers.ports import Clock, SinkStore
@@ -45,6 +46,7 @@ async def open_sink(
     """The wired sink, its consumer connected."""
     kafka, security = settings.kafka, settings.kafka_security.security()
     group, client = kafka.group(process), f"fanzgpt-{process}"
+    points = crash_points(settings.process.crash_at)
     async with (
         await open_database(
             settings.database.url.get_secret_value(),
@@ -57,7 +59,8 @@ async def open_sink(
         ) as publisher,
     ):
         publication = Publication(
-            MeasuredPublisher(publisher, watch.metrics, acknowledged=watch.broker_back), away=watch.broker_away
+            MeasuredPublisher(points.publisher(publisher), watch.metrics, acknowledged=watch.broker_back),
+            away=watch.broker_away,
         )
         consumer = open_consumer(
             Membership(
@@ -72,10 +75,10 @@ async def open_sink(
         )
         await start_consumer(consumer, kafka.bootstrap_servers)
         yield Sink(
-            consumer=consumer,
+            consumer=points.consumer(consumer),
             topic=topic,
             to_row=to_row,
-            store=open_store(database, group=group, unknown_users=settings.sinks.unknown_users),
+            store=points.store(open_store(database, group=group, unknown_users=settings.sinks.unknown_users)),
             dead_letters=DeadLetters(publication, consumer=group, clock=clock),
             batch_rows=settings.sinks.batch_rows,
             watcher=watch,

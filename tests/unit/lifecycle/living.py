@@ -44,13 +44,14 @@ class ToldProvider:
     def __init__(self) -> None:
         self.calls: list[ProviderCall] = []
         self.answers: list[str | Exception | asyncio.Event] = []
+        self.fails_late: Exception | None = None
 
     async def complete(self, call: ProviderCall) -> Completion:
         self.calls.append(call)
         answer = self.answers.pop(0) if self.answers else "an answer"
         if isinstance(answer, asyncio.Event):
             await answer.wait()
-            answer = "a late answer"
+            answer = self.fails_late or "a late answer"
         if isinstance(answer, Exception):
             raise answer
         usage = Usage(input=10, output=5)

@@ -390,3 +390,41 @@ async def test_an_answer_of_no_use_twice_is_the_end_of_it() -> None:
     (told,) = living.told(FAILED_TOPIC)
     assert (told["reason"], told["retryable"]) == ("output", True)
     assert len(living.provider.calls) == 2
+
+
+# --- a drain
+
+
+@on_virtual_time
+async def test_who_waits_for_another_try_leaves_when_a_drain_begins() -> None:
+    living = Living()
+    living.provider.answers = [Throttled("slow down", retry_after=100)]
+    taking = asyncio.create_task(living.take(asked()))
+    await asyncio.sleep(1)
+    living.answering._caller.let_go()
+    assert await taking is Handled.LET_GO
+    assert asyncio.get_running_loop().time() < 2
+    assert living.causes() == [("first", "throttled")]
+    assert living.held().ending is None
+    assert await living.take(asked()) is Handled.DONE
+    assert living.causes() == [("first", "throttled"), ("redelivery", "ok")]
+
+
+@on_virtual_time
+@pytest.mark.parametrize("answer", ["good", "bad"])
+async def test_a_call_under_way_when_a_drain_begins_is_heard_out_and_not_tried_again(answer: str) -> None:
+    living = Living()
+    answering = asyncio.Event()
+    living.provider.answers = [answering]
+    taking = asyncio.create_task(living.take(asked()))
+    await asyncio.sleep(1)
+    living.answering._caller.let_go()
+    await asyncio.sleep(60)
+    assert not taking.done()
+    if answer == "bad":
+        living.provider.answers = []
+        living.provider.fails_late = Cut("gone")
+    answering.set()
+    assert await taking is (Handled.DONE if answer == "good" else Handled.LET_GO)
+    assert len(living.provider.calls) == 1
+    assert bool(living.told(COMPLETED_TOPIC)) == (answer == "good")

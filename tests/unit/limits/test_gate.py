@@ -51,9 +51,9 @@ def gate(shared: Kept, told: list[Exception]) -> Gate:
     return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), LIMIT, away=told.append)
 
 
-def about(tokens: int) -> Callable[[], int]:
+def about(tokens: int) -> Callable[[int], int]:
     """A call of so many tokens."""
-    return lambda: tokens
+    return lambda _: tokens
 
 
 async def turns(number: int = 20) -> None:
@@ -135,7 +135,7 @@ async def test_who_waits_is_asked_for_by_what_was_learned_meanwhile(
     monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
     await gate.enter(about(600))
     expected = 800
-    waiting = asyncio.create_task(gate.enter(lambda: expected))
+    waiting = asyncio.create_task(gate.enter(lambda _: expected))
     await turns()
     assert gate.waiting == 1
     expected = 300
@@ -164,7 +164,7 @@ async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
     assert first == 100 + 4_000  # all that it may take: nothing is known yet
     later = [await taken("social-post") for _ in range(200)]
     assert later == sorted(later, reverse=True)
-    assert later[-1] == 100 + 100  # what calls take, and a quarter more
+    assert 180 <= later[-1] <= 190  # what they take
     assert await taken("chat-response") == first
     free = await limits.enter(provider="anthropic", model="m", kind="x", prompt_characters=1, most_output=1)
     free.over(None)

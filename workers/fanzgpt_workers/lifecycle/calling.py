@@ -16,7 +16,7 @@ from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, O
 from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.core.way import Step, Way
-from fanzgpt_workers.errors import OutputRefused, ProviderError
+from fanzgpt_workers.errors import LetGo, OutputRefused, ProviderError
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.door import Door, Entry, Size
 from fanzgpt_workers.lifecycle.events import Course
@@ -67,16 +67,17 @@ class Lost(Exception):  # control flow: named for what happened
 
 @dataclass(slots=True)
 class _Tally:
-    """The attempts so far, earlier owners' included."""
+    """The attempts so far, earlier owners' included; `draining` is set once a drain has begun since the first."""
 
     attempts: int
     unbilled: int
     billed: int
+    draining: asyncio.Event
 
     @classmethod
-    def of(cls, past: Sequence[PastAttempt]) -> "_Tally":
+    def of(cls, past: Sequence[PastAttempt], draining: asyncio.Event) -> "_Tally":
         unbilled = sum(attempt.outcome in UNBILLED for attempt in past)
-        return cls(attempts=len(past), unbilled=unbilled, billed=len(past) - unbilled)
+        return cls(attempts=len(past), unbilled=unbilled, billed=len(past) - unbilled, draining=draining)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,12 @@ class Caller:
         self._new_id = new_id
         self._jitter = jitter
         self._policy = policy
+        self._draining = asyncio.Event()
+
+    def let_go(self) -> None:
+        """A drain begins: who waits for another try leaves, and whoever is in a call leaves if it fails."""
+        draining, self._draining = self._draining, asyncio.Event()
+        draining.set()
 
     async def answer(
         self,
@@ -128,14 +135,15 @@ class Caller:
         began: datetime,
         under_way: Callable[[Course], None],
     ) -> Answered | Unanswered:
-        """Call until there is an answer or nothing more may be tried; raises Lost when the request has a newer owner.
+        """Call until there is an answer or nothing more may be tried.
 
+        Raises Lost when the request has a newer owner, and LetGo where a call would be tried again after a `let_go`.
         The first of the chain is called as long as it is not down; the others are its fallbacks. Each attempt's row is
         durable before its call. A failed attempt is settled before the next begins. `under_way` is told of each attempt
         as its call begins. Cancelled, it closes the call and settles the attempt as such.
         """
         prompt = self._prompts.render(request.event)
-        tally, repairs = _Tally.of(past), 0
+        tally, repairs = _Tally.of(past, self._draining), 0
         cause: Cause = "redelivery" if past else "first"
         last_moment = request.event.deadline or began + timedelta(seconds=self._policy.total_seconds)
         way = Way(chain)
@@ -313,7 +321,10 @@ class Caller:
         said, course = f"{error.outcome}: {error.detail}", attempt.course
         match decision:
             case RetryIn(seconds):
-                await asyncio.sleep(seconds)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await tally.draining.wait()
+                        raise LetGo("the process drains")
                 return None
             case TooLate() if request.event.deadline is not None:
                 detail = f"the deadline comes before another try could begin; the last one: {said}"

@@ -81,7 +81,7 @@ class Gate:
         self._away = away
         self._workers = 1
         self._alone_until: float | None = None
-        self._waiting: deque[tuple[Callable[[], int], asyncio.Future[Ticket]]] = deque()
+        self._waiting: deque[tuple[Callable[[int], int], asyncio.Future[Ticket]]] = deque()
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -89,10 +89,11 @@ class Gate:
         """Calls that wait."""
         return sum(not future.done() for _, future in self._waiting)
 
-    async def enter(self, tokens: Callable[[], int]) -> Ticket:
+    async def enter(self, tokens: Callable[[int], int]) -> Ticket:
         """Return once there is room for a call of about so many tokens; raises LetGo when told to.
 
-        `tokens` is called at every ask: whoever waits is asked for by what has been learned meanwhile.
+        `tokens` is called at every ask, with the number of calls that are asked for before it: whoever waits is asked
+        for by what has been learned meanwhile.
         """
         future: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
         self._waiting.append((tokens, future))
@@ -125,7 +126,9 @@ class Gate:
             while self._somebody_waits():
                 self._room.clear()
                 first = islice(self._waiting, MOST_AT_ONCE)
-                wait = await self._let_through([min(tokens(), self._limit.tokens) for tokens, _ in first])
+                wait = await self._let_through(
+                    [min(tokens(ahead), self._limit.tokens) for ahead, (tokens, _) in enumerate(first)]
+                )
                 if wait:
                     await asyncio.sleep(SHORTEST_WAIT)
                     with contextlib.suppress(TimeoutError):

@@ -6,7 +6,9 @@ from typing import Final, Protocol
 
 SECONDS: Final = 60
 SLOT_MS: Final = 250
-SLOTS: Final = SECONDS * 1000 // SLOT_MS
+SLOTS: Final = (SECONDS + 1) * 1000 // SLOT_MS
+"""A second more than the provider's minute: a call reaches it some time after it was let through, the first of two calls
+perhaps later than the second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,10 @@ class _Passage:
 
     def over(self, usage: Usage | None, *, counted: bool = True) -> None:
         """See the port."""
+        self._expected.ends(None if usage is None else usage.output)
         if not counted:
             self._ticket.over(None)
         elif usage is not None:
-            self._expected.learn(usage.output)
             self._ticket.over(usage.input + usage.output)
 
 
@@ -82,7 +82,9 @@ class ProviderLimits:
                 self._outputs.clear()
             expected = self._outputs[provider, model, kind] = Expected(most_output)
         learned, prompt = expected, prompt_characters // CHARACTERS_PER_TOKEN
-        return _Passage(await gate.enter(lambda: prompt + learned.at_most(most_output)), expected)
+        ticket = await gate.enter(lambda ahead: prompt + learned.at_most(most_output, ahead=ahead))
+        expected.begins()
+        return _Passage(ticket, expected)
 
     def let_go(self) -> None:
         """See the port."""

@@ -1,6 +1,6 @@
 """What every process does beside its work, and what the monitor watches for."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -16,6 +16,27 @@ METRICS_PORTS: Final[dict[ProcessName, int]] = {
     "streams": 9405,
     "monitor": 9406,
 }
+
+
+CrashPoint = Literal[
+    "after-fetch",
+    "after-claim",
+    "after-attempt",
+    "mid-call",
+    "after-answer",
+    "after-settle",
+    "mid-save",
+    "after-save",
+    "after-first-publish",
+    "after-publish",
+    "after-mark",
+    "after-letter",
+    "mid-store",
+    "after-store",
+    "before-commit",
+    "after-commit",
+]
+"""Where a process may be told to die, in the order in which a request passes them."""
 
 
 class ProcessSettings(Group):
@@ -47,6 +68,14 @@ class ProcessSettings(Group):
         None,
         alias="READY_FILE",
         description="File written once the process takes work: JSON with its pid and metrics port. For start scripts.",
+    )
+    crash_at: str | None = Field(
+        None,
+        alias="FANZGPT_CRASH_AT",
+        pattern=rf"^({'|'.join(get_args(CrashPoint))})(:[1-9]\d{{0,8}})?$",
+        description="For tests of the promises alone: the process kills itself as it passes this point for the first "
+        f"time, or with a number for that time (`after-save:3`). Points: {', '.join(get_args(CrashPoint))}.",
+        examples=["after-save:3"],
     )
 
 

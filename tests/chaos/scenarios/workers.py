@@ -1,0 +1,90 @@
+"""Generation workers that are killed, stopped and replaced while they work."""
+
+import signal
+from pathlib import Path
+from time import monotonic, sleep
+
+from tests.chaos.arena import IN_FLIGHT, Arena, arena, wait_until
+from tests.chaos.outcome import Outcome
+
+from fanzgpt_stack.servers import StackServers
+
+
+def kills(
+    stack: StackServers, folder: Path, *, seed: int, requests: int, kills: int, workers: int = 2, rate: float = 250
+) -> Outcome:
+    """SIGKILL of a worker at a random instant, another in its place, again and again under load."""
+    with arena(stack, folder, "random-kills", seed=seed) as field:
+        field.start_sinks()
+        replicas = {
+            name: field.system.start("generation", KAFKA_GROUP_INSTANCE_ID=name)
+            for name in (f"replica-{number}" for number in range(workers))
+        }
+        field.load(requests, rate=rate)
+        for _ in range(kills):
+            # From its first calls on, at any instant of its work.
+            sleep(field.random.uniform(0.05, 1.5))
+            name = field.random.choice(sorted(replicas))
+            field.kill(replicas[name])
+            replicas[name] = field.system.start("generation", KAFKA_GROUP_INSTANCE_ID=name)
+            if field.loads[0].acknowledged >= requests and field.progress.ended >= requests - 200:
+                field.load(requests // 10, rate=rate)
+        field.until_ended()
+        return field.finish(required={"SIGKILL": kills})
+
+
+def zombies(
+    stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int, stopped_seconds: float
+) -> Outcome:
+    """SIGSTOP of a worker for longer than its session: its partitions go to another, and it wakes up in the past."""
+    with arena(stack, folder, "zombies", seed=seed, latency="300ms") as field:
+        field.start_sinks()
+        old = field.system.start("generation")
+        field.system.start("generation")
+        for _ in range(rounds):
+            calls = field.system.emulator.stats()["calls"]
+            load = field.load(requests, rate=300)
+            wait_until(lambda calls=calls: field.system.emulator.stats()["calls"] > calls + 40, "calls are under way")  # type: ignore[misc]
+            before = _taken_over(field)
+            old.popen.send_signal(signal.SIGSTOP)
+            field.lost_calls += IN_FLIGHT
+            load.finish(60)
+            began = monotonic()
+            wait_until(lambda before=before: _taken_over(field) > before, "another has taken over")  # type: ignore[misc]
+            sleep(max(0.0, stopped_seconds - (monotonic() - began)))
+            old.popen.send_signal(signal.SIGCONT)
+            field.progress.healed()
+            field.fired["SIGSTOP, and another took over"] += 1
+            field.until_ended()
+        return field.finish(required={"SIGSTOP, and another took over": rounds})
+
+
+def storm(
+    stack: StackServers, folder: Path, *, seed: int, requests: int, restarts: int, workers: int, rate: float = 250
+) -> Outcome:
+    """Members come and go, asked to or killed, without names of their own: the group is never settled."""
+    with arena(stack, folder, "rebalance-storm", seed=seed) as field:
+        field.start_sinks()
+        members = [field.system.spawn("generation") for _ in range(workers)]
+        wait_until(lambda: all(member.is_ready() for member in members), "the members are ready")
+        field.load(requests, rate=rate)
+        for number in range(restarts):
+            sleep(field.random.uniform(0.2, 1.5))
+            leaving = members.pop(field.random.randrange(len(members)))
+            # Every other leaves as it should; a rebalance begins at once then, and after the session else.
+            if number % 2:
+                field.kill(leaving)
+            else:
+                leaving.popen.send_signal(signal.SIGTERM)
+                field.fired["SIGTERM"] += 1
+            members.append(field.system.spawn("generation"))
+        field.until_ended()
+        for process in field.system.processes:
+            if process.popen.poll() not in (None, 0, -signal.SIGKILL):
+                field.fired[f"exit code {process.popen.returncode}"] += 1
+        return field.finish(required={"SIGKILL": restarts // 2, "SIGTERM": restarts - restarts // 2})
+
+
+def _taken_over(field: Arena) -> int:
+    """How often a request was taken over."""
+    return field.count("SELECT coalesce(sum(epoch - 1), 0) FROM ai_requests")
