@@ -54,9 +54,14 @@ reference: install ## write docs/reference anew, from the code
 test: install ## everything, on real Kafka, PostgreSQL and Valkey
 	$(BIN)/pytest
 
+CHAOS ?= chaos-verdict
+CHAOS_SEED ?= 1
+CHAOS_SCALE ?= 1
+
 .PHONY: chaos
-chaos: install ## twenty thousand schedules of the simulation
+chaos: install ## twenty thousand schedules of the simulation, then every fault at full size; the page is in $(CHAOS)
 	SIMULATION_SEEDS=20000 $(BIN)/pytest --timeout 1800 tests/simulation
+	$(BIN)/python -m tests.chaos --into $(CHAOS) --seed $(CHAOS_SEED) --scale $(CHAOS_SCALE)
 
 .PHONY: lock
 lock: $(VENV)/bin/uv ## resolve again: hashes, no addresses

@@ -49,8 +49,11 @@ class Arena:
     began: float = field(default_factory=monotonic)
 
     def load(self, number: int, *, rate: float, users: int = 40) -> Load:
-        """Begin to publish so many requests."""
-        wanted = requests(f"{self.prefix}-{len(self.loads)}", number, users=users)
+        """Begin to publish so many requests, so many a second."""
+        return self.publish(requests(f"{self.prefix}-{len(self.loads)}", number, users=users), rate=rate)
+
+    def publish(self, wanted: list[GenerationRequested], *, rate: float = 10_000) -> Load:
+        """Begin to publish these; each of them is to have its ending."""
         self.wanted += wanted
         load = Load(self.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"], wanted, rate=rate)
         self.loads.append(load)
@@ -114,10 +117,10 @@ class Arena:
     def finish(self, *, required: Mapping[str, int], dead_letters: int = 0) -> Outcome:
         """Drain everything, the sinks last, and judge. Every fault that is required must have happened so often."""
         misses = list(never_fired(self.fired, required))
-        misses += self._drain("generation")
+        misses += self.drain("generation")
         self._sinks_have_passed()
         for name in SINKS:
-            misses += self._drain(name)
+            misses += self.drain(name)
         self.progress.stop()
         judged = asyncio.run(
             judge(
@@ -146,7 +149,8 @@ class Arena:
         """Logs in which something was not foreseen."""
         return [each.log for each in self.system.processes if "Traceback" in each.log.read_text(errors="replace")]
 
-    def _drain(self, name: str) -> Iterator[str]:
+    def drain(self, name: str) -> Iterator[str]:
+        """End the processes of this name as a deployment does; a miss for each that does not end well."""
         for process in self.running(name):
             code = process.terminate()
             if code != 0:

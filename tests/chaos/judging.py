@@ -83,7 +83,7 @@ async def judge(
         wrong_statistics: int = await connection.fetchval(_WRONG_STATISTICS)
     finally:
         await connection.close()
-    records = await _written(bootstrap, since, prefix)
+    records = await _written(bootstrap, since)
     ids = {each.request_id for each in wanted}
     may_not_repeat = {each.request_id for each in wanted if each.on_unknown == "fail"}
     bill = system.emulator.bill()
@@ -98,7 +98,7 @@ async def judge(
     calls = Counter(line["request_id"] for line in bill)
     billed = Counter(line["request_id"] for line in bill if line["billed"])
     in_vain = Counter(row["request_id"] for row in attempts if row["in_vain"])
-    letters = sum(record.origin.topic == DEAD_LETTER_TOPIC for record in records)
+    letters = len({_header(record, "ce_id") for record in records if record.origin.topic == DEAD_LETTER_TOPIC})
     zero = {
         "requests lost": len(ids - ended),
         "requests without a published ending": len(ids - endings.keys()),
@@ -139,8 +139,8 @@ async def judge(
     return Judged(counts={**counts, **zero}, misses=misses)
 
 
-async def _written(bootstrap: str, since: Places, prefix: str) -> list[Record]:
-    """What this scenario's processes have published."""
+async def _written(bootstrap: str, since: Places) -> list[Record]:
+    """What our processes have published since; the nemesis's own records have no id."""
     ends = await ends_of(bootstrap)
     stretches = [
         Stretch(partition=at, start=since.get(at, 0), end=end)
@@ -148,7 +148,7 @@ async def _written(bootstrap: str, since: Places, prefix: str) -> list[Record]:
         if at.topic in WRITTEN_TOPICS and end > since.get(at, 0)
     ]
     async with open_scan(bootstrap) as scan:
-        return [record async for record in scan.read(stretches)]
+        return [record async for record in scan.read(stretches) if _header(record, "ce_id")]
 
 
 def _header(record: Record, name: str) -> str:

@@ -35,12 +35,26 @@ class FaultProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(0), self._loop).result(10)
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def inflict(self, fault: Fault) -> None:
         """From now on, on connections old and new."""
         self._fault = fault
+
+    def shut(self) -> None:
+        """Listen no more, and break what is connected: whoever comes is refused by the system itself."""
+
+        async def closed() -> None:
+            self._server.close()
+
+        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(10)
+        self.reset()
+        self.counts["shut"] += 1
+
+    def open(self) -> None:
+        """Listen again, on the same port."""
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(self.port), self._loop).result(10)
 
     def reset(self) -> int:
         """Break every connection there is, with RST; returns how many."""
@@ -62,8 +76,8 @@ class FaultProxy:
         self._thread.join(10)
         self._loop.close()
 
-    async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._connected, "127.0.0.1", 0)
+    async def _listen(self, port: int) -> asyncio.Server:
+        return await asyncio.start_server(self._connected, "127.0.0.1", port)
 
     async def _close(self) -> None:
         self._server.close()

@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from tests.chaos.outcome import Outcome
-from tests.chaos.scenarios import away, crashes, workers
+from tests.chaos.scenarios import away, crashes, provider, records, workers
 
 from fanzgpt_stack.servers import StackServers
 
@@ -41,3 +41,15 @@ def test_postgresql_may_crash_and_restart(victims: StackServers, tmp_path: Path)
 
 def test_a_broker_may_crash_and_restart(victims: StackServers, tmp_path: Path) -> None:
     kept(away.broker_bounces(victims, tmp_path, seed=SEED, requests=400, rounds=1))
+
+
+def test_a_provider_may_do_what_it_likes_and_the_retry_table_holds(victims: StackServers, tmp_path: Path) -> None:
+    kept(provider.scripted(victims, tmp_path, seed=SEED, each=1))
+
+
+def test_poison_on_every_topic_is_kept_once_and_stops_nobody(victims: StackServers, tmp_path: Path) -> None:
+    kept(records.poison(victims, tmp_path, seed=SEED, requests=250, one_in=50))
+
+
+def test_all_topics_read_again_change_no_row_and_cost_nothing(victims: StackServers, tmp_path: Path) -> None:
+    kept(records.replay(victims, tmp_path, seed=SEED, requests=250))

@@ -86,6 +86,25 @@ def broker_bounces(stack: StackServers, folder: Path, *, seed: int, requests: in
     return _repeated(stack, folder, "broker-bounces", seed, requests, times, bounce, required)
 
 
+def double_faults(stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int) -> Outcome:
+    """A worker is killed while the leaders of its partitions are away, and Valkey is emptied while the group settles."""
+
+    def both(field: Arena, number: int) -> None:
+        sleep(1)
+        names = field.servers.brokers()
+        field.servers.end(names[number % len(names)], hard=True)
+        field.kill(field.random.choice(field.running("generation")))
+        field.servers.back()
+        field.system.spawn("generation")
+        with redis.Redis.from_url(stack.endpoints()["REDIS_URL"]) as shared:
+            shared.flushall()
+        field.fired["broker and worker crashed"] += 1
+
+    return _repeated(
+        stack, folder, "double-faults", seed, requests, rounds, both, {"broker and worker crashed": rounds}
+    )
+
+
 def brokers_away(
     stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int, seconds: float
 ) -> Outcome:

@@ -69,7 +69,7 @@ def storm(
         wait_until(lambda: all(member.is_ready() for member in members), "the members are ready")
         field.load(requests, rate=rate)
         for number in range(restarts):
-            sleep(field.random.uniform(0.2, 1.5))
+            sleep(field.random.uniform(0.2, max(1.5, 2 * requests / rate / restarts)))
             leaving = members.pop(field.random.randrange(len(members)))
             # Every other leaves as it should; a rebalance begins at once then, and after the session else.
             if number % 2:
