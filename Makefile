@@ -59,7 +59,7 @@ CHAOS_SEED ?= 1
 CHAOS_SCALE ?= 1
 
 .PHONY: chaos
-chaos: install ## twenty thousand schedules of the simulation, then every fault at full size; the page is in $(CHAOS)
+chaos: install ## twenty thousand schedules of the simulation, then every fault at full size; the page is in chaos-verdict
 	SIMULATION_SEEDS=20000 $(BIN)/pytest --timeout 1800 tests/simulation
 	$(BIN)/python -m tests.chaos --into $(CHAOS) --seed $(CHAOS_SEED) --scale $(CHAOS_SCALE)
 
