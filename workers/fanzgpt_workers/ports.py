@@ -134,6 +134,10 @@ class Provider(Protocol):
 class Passage(Protocol):
     """One call that was let through its provider's limits."""
 
+    def sent(self) -> None:
+        """The call goes out now."""
+        ...
+
     def over(self, usage: Usage | None, *, counted: bool = True) -> None:
         """The call is over: what it took, None where nobody said. Not `counted`: the provider never took it up."""
         ...

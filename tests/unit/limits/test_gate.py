@@ -118,11 +118,11 @@ async def test_whoever_waits_when_the_process_drains_is_let_go(gate: Gate) -> No
 async def test_without_the_shared_window_each_worker_keeps_to_its_share(
     gate: Gate, shared: Kept, told: list[Exception]
 ) -> None:
-    (await gate.enter(about(1))).over(None)  # learns that two share the limit
+    await gate.enter(about(1))  # learns that two share the limit, and has used one of its own two calls
     shared.away = True
     entering = [asyncio.create_task(gate.enter(about(1))) for _ in range(4)]
     await turns(50)
-    assert sum(task.done() for task in entering) == LIMIT.requests // 2
+    assert sum(task.done() for task in entering) == LIMIT.requests // 2 - 1
     assert len(told) == 1
     for task in entering:
         task.cancel()
@@ -164,7 +164,7 @@ async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
     assert first == 100 + 4_000  # all that it may take: nothing is known yet
     later = [await taken("social-post") for _ in range(200)]
     assert later == sorted(later, reverse=True)
-    assert 180 <= later[-1] <= 190  # what they take
+    assert 180 <= later[-1] <= 200  # what they take
     assert await taken("chat-response") == first
     free = await limits.enter(provider="anthropic", model="m", kind="x", prompt_characters=1, most_output=1)
     free.over(None)

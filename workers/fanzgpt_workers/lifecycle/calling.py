@@ -169,6 +169,7 @@ class Caller:
                 cause=cause,
             )
             await self._start(started, entry)
+            entry.sent()
             sent = self._clock.now()
             attempt = _Attempt(
                 attempt_id=attempt_id,

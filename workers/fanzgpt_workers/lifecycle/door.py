@@ -34,6 +34,11 @@ class Entry:
         self._permit = permit
         self._passage = passage
 
+    def sent(self) -> None:
+        """The call goes out now."""
+        if self._passage is not None:
+            self._passage.sent()
+
     def unused(self) -> None:
         """No call was made."""
         self._over("cancelled", None, counted=False)

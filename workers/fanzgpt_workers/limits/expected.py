@@ -7,6 +7,8 @@ _DOUBT: Final = 1
 """As many calls as the first guess counts for. The guess is all that a call may take: what is too much is given back at
 the call's end, while too little is a limit broken by every call under way."""
 _WEIGHT: Final = 0.05
+_CAUTION: Final = 1.25
+"""Deviations by which the sum of the calls under way may be more than so many means: one minute in ten has more."""
 
 
 class Expected:
@@ -25,7 +27,7 @@ class Expected:
 
     def at_most(self, most: int, *, ahead: int = 0) -> int:
         """The output expected of a call that may take so many tokens, with so many to begin before it."""
-        return min(most, round(self._mean + sqrt(self._variance / (1 + self._under_way + ahead))))
+        return min(most, round(self._mean + _CAUTION * sqrt(self._variance / (1 + self._under_way + ahead))))
 
     def begins(self) -> None:
         """A call is under way."""

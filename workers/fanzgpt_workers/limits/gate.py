@@ -5,15 +5,19 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from math import ceil
+from sys import maxsize
 from typing import Final
 
 from fanzgpt_workers.errors import CacheUnavailable, LetGo
-from fanzgpt_workers.limits.minute import Correction, Limit, Minute
+from fanzgpt_workers.limits.minute import SLOT_MS, Correction, Limit, Minute
 
 MOST_AT_ONCE: Final = 256
 LONGEST_WAIT: Final = 1.0
 """Seconds after which it is asked again at the latest: another worker may have given something back."""
 SHORTEST_WAIT: Final = 0.02
+NEGLIGIBLE_SECONDS: Final = 0.05
+UNLIMITED: Final = Limit(requests=maxsize, tokens=maxsize)
 AWAY_SECONDS: Final = 1.0
 """For so long nobody asks a keeper that did not answer: each ask would wait for it anew."""
 
@@ -21,13 +25,23 @@ AWAY_SECONDS: Final = 1.0
 class Ticket:
     """A call that was let through, and where it stands in which window."""
 
-    __slots__ = ("_corrections", "_slot", "_tokens")
+    __slots__ = ("_corrections", "_granted", "_slot", "_time", "_tokens")
 
-    def __init__(self, slot: int, tokens: int, corrections: "Corrections") -> None:
-        """Given out by a gate."""
+    def __init__(self, slot: int, tokens: int, corrections: "Corrections", time: Callable[[], float]) -> None:
+        """Given out by a gate; `time` in seconds."""
+        self._time = time
+        self._granted = time()
         self._slot = slot
         self._tokens = tokens
         self._corrections = corrections
+
+    def sent(self) -> None:
+        """The call is on its way now: the provider's minute begins here, not where room was found."""
+        later = self._time() - self._granted
+        if later > NEGLIGIBLE_SECONDS:
+            self._corrections.add(Correction(slot=self._slot, requests=-1, tokens=-self._tokens))
+            self._slot += ceil(later * 1000 / SLOT_MS)
+            self._corrections.add(Correction(slot=self._slot, requests=1, tokens=self._tokens))
 
     def over(self, tokens: int | None) -> None:
         """The call took so many tokens; None where it was never made, or was refused and not counted."""
@@ -60,7 +74,7 @@ class Corrections:
                 # What is not corrected leaves the window after a minute by itself.
                 with contextlib.suppress(CacheUnavailable):
                     await self._minute.correct(batch)
-                    if any(each.requests < 0 or each.tokens < 0 for each in batch):
+                    if sum(each.requests for each in batch) < 0 or sum(each.tokens for each in batch) < 0:
                         self._given_back()
         finally:
             self._sending = None
@@ -146,6 +160,7 @@ class Gate:
             try:
                 grant = await shared.reserve(wanted, self._limit)
                 self._workers, self._alone_until = max(1, grant.workers), None
+                await own.reserve(wanted[: grant.granted], UNLIMITED)  # known when it has to stand in
             except CacheUnavailable as error:
                 if self._alone_until is None:
                     self._away(error)
@@ -155,7 +170,7 @@ class Gate:
             grant = await own.reserve(wanted, self._share())
         for tokens in wanted[: grant.granted]:
             _, future = self._waiting.popleft()
-            ticket = Ticket(grant.slot, tokens, corrections)
+            ticket = Ticket(grant.slot, tokens, corrections, asyncio.get_running_loop().time)
             if future.done():
                 ticket.over(None)
             else:

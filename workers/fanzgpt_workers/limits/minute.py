@@ -6,9 +6,7 @@ from typing import Final, Protocol
 
 SECONDS: Final = 60
 SLOT_MS: Final = 250
-SLOTS: Final = (SECONDS + 1) * 1000 // SLOT_MS
-"""A second more than the provider's minute: a call reaches it some time after it was let through, the first of two calls
-perhaps later than the second."""
+SLOTS: Final = SECONDS * 1000 // SLOT_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """By how much a granted call's estimate was wrong; a call that was never made takes its request back."""
+    """By how much a granted call's estimate was wrong; a call that was never made takes its request back.
+
+    A call that was sent later than it was granted is moved: out of the one slot, and into the other.
+    """
 
     slot: int
     requests: int
@@ -109,9 +110,9 @@ class MemoryMinute:
     async def correct(self, corrections: Sequence[Correction]) -> None:
         """See `Minute`."""
         for each in corrections:
-            held = self._slots.get(each.slot)
-            if held is not None:
-                self._slots[each.slot] = (held[0] + each.requests, held[1] + each.tokens)
+            if each.slot >= self._now_ms() // SLOT_MS - SLOTS:
+                requests, tokens = self._slots.get(each.slot, (0, 0))
+                self._slots[each.slot] = (requests + each.requests, tokens + each.tokens)
 
     async def close(self, seconds: float) -> None:
         """See `Minute`."""

@@ -22,6 +22,10 @@ class _Passage:
         self._ticket = ticket
         self._expected = expected
 
+    def sent(self) -> None:
+        """See the port."""
+        self._ticket.sent()
+
     def over(self, usage: Usage | None, *, counted: bool = True) -> None:
         """See the port."""
         self._expected.ends(None if usage is None else usage.output)
@@ -35,6 +39,9 @@ class _Free:
     """A passage where nothing is limited."""
 
     __slots__ = ()
+
+    def sent(self) -> None:
+        """Nobody counts."""
 
     def over(self, usage: Usage | None, *, counted: bool = True) -> None:
         """Nobody counts."""

@@ -2,10 +2,9 @@
 -- with (a hash: worker -> "since tokens seen", in milliseconds). ARGV: requests a minute, tokens a minute, this worker, then
 -- the tokens of each call in their order.
 -- The window is a hash of slots (a quarter of a second -> "requests tokens") with their sums r and t, and o, the oldest
--- slot that may be in it. A minute here is a second longer than the provider's: calls reach it some time after they were let
--- through, the first of two perhaps later than the second.
+-- slot that may be in it. Slots stay whole, so a minute here is a little longer than the provider's, never shorter.
 -- Answers: {the slot of the reservations, how many were granted, milliseconds to wait for the next, workers}.
-local SLOT_MS, SLOTS, SECONDS, GONE_MS = 250, 244, 60, 3000
+local SLOT_MS, SLOTS, SECONDS, GONE_MS = 250, 240, 60, 3000
 local time = redis.call('TIME')
 local now = tonumber(time[1])
 local now_ms = now * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -82,7 +81,7 @@ if granted > 0 then
     redis.call('HSET', KEYS[1], slot, (r + granted) .. ' ' .. (t + taken))
 end
 redis.call('HSET', KEYS[1], 'o', math.max(tonumber(sums[1] or slot), slot - SLOTS), 'r', requests, 't', tokens)
-redis.call('EXPIRE', KEYS[1], SECONDS + 3)
+redis.call('EXPIRE', KEYS[1], SECONDS + 2)
 
 if granted == #ARGV - 3 then
     redis.call('HDEL', KEYS[4], worker)
