@@ -4,13 +4,13 @@
 chooses scenarios. Exit code 0: every promise was kept in every scenario.
 """
 
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -74,9 +74,10 @@ def run(
     """Every scenario, one after another; the page is written after each."""
     chosen = {name: act for name, act in scenarios(seed, scale).items() if not only or name in only}
     outcomes: list[Outcome] = []
-    with TemporaryDirectory() as temporary, running_stack(into / "stack", brokers=brokers) as stack:
+    with running_stack(into / "stack", brokers=brokers) as stack:
         for name, act in chosen.items():
-            outcomes.append(_one(name, act, stack, Path(temporary), seed))
+            shutil.rmtree(into / "logs" / name, ignore_errors=True)
+            outcomes.append(_one(name, act, stack, into / "logs", seed))
             write(into, outcomes, at=datetime.now(UTC), brokers=brokers)
             told = outcomes[-1]
             typer.echo(f"{told.verdict:8} {name}: {told.seconds:.0f} s, {told.counts.get('requests', 0)} requests")

@@ -47,6 +47,10 @@ class Process(Protocol):
         """Return once it takes part in the work."""
         ...
 
+    async def ending(self) -> None:
+        """Return once it has begun to end: told to, or because something broke."""
+        ...
+
     def membership(self) -> tuple[bool, str]:
         """Whether it takes part, and how, in words."""
         ...
@@ -97,21 +101,31 @@ async def _run(name: ProcessName, settings: Settings) -> int:
         if process is not None:
             look_for_garbage_seldom()
             standing.begun(process)
-            _on_signals(partial(_end, process, within=_drain_seconds(name, settings) + CLOSING_SECONDS, log=log))
+            _on_signals(process.stop)
             tell = partial(announce_ready, log, metrics_port=health.port, ready_file=settings.process.ready_file)
-            await _run_and_tell(process, tell)
+            within = _drain_seconds(name, settings) + CLOSING_SECONDS
+            await run_and_tell(process, ready=tell, late=partial(_leave, within, log), within=within)
     log.info("stopped")
     return 0
 
 
-async def _run_and_tell(process: Process, tell: Callable[[], None]) -> None:
-    """Run it, and tell once it takes part."""
-    joining = asyncio.create_task(process.joined())
-    joining.add_done_callback(lambda task: None if task.cancelled() else tell())
+async def run_and_tell(process: Process, *, ready: Callable[[], None], late: Callable[[], None], within: float) -> None:
+    """Run it; tell `ready` once it takes part, and `late` where its end, whatever began it, takes longer than `within`.
+
+    A server that answers nobody holds its clients for minutes, also while they close.
+    """
+
+    async def bound() -> None:
+        await process.ending()
+        asyncio.get_running_loop().call_later(within, late)
+
+    joining, bounding = asyncio.create_task(process.joined()), asyncio.create_task(bound())
+    joining.add_done_callback(lambda task: None if task.cancelled() else ready())
     try:
         await process.run()
     finally:
         joining.cancel()
+        await bounding
 
 
 async def _opened(into: AsyncExitStack, name: ProcessName, settings: Settings, told: Told) -> Process | None:
@@ -154,12 +168,6 @@ def _drain_seconds(name: ProcessName, settings: Settings) -> float:
     if name == "generation":
         return settings.generation.drain_seconds
     return 0.0 if name == "monitor" else settings.sinks.drain_seconds
-
-
-def _end(process: Process, *, within: float, log: FilteringBoundLogger) -> None:
-    """Ask for a drain, and leave when it takes too long: a server that answers nobody holds its clients for minutes."""
-    process.stop()
-    asyncio.get_running_loop().call_later(within, _leave, within, log)
 
 
 def _leave(within: float, log: FilteringBoundLogger) -> None:

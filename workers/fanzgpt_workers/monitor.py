@@ -72,6 +72,10 @@ class Monitor:
         """End `run` after the look under way; idempotent, callable from a signal handler on the loop."""
         self._stopping.set()
 
+    async def ending(self) -> None:
+        """Return once it has been told to stop."""
+        await self._stopping.wait()
+
     async def joined(self) -> None:
         """Return at once: it watches alone."""
 

@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from fanzgpt_workers.core.lanes import Caps, Lanes
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.engine.book import PartitionBook, Room
+from fanzgpt_workers.hearing import UNHEARD_SECONDS, Hearing
 from fanzgpt_workers.records import Handled, Intake, Record, Work
 
 FETCH_WAIT_MS: Final = 250
@@ -76,6 +77,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         """Wire up; nothing is connected before `run`. `let_go` is called as a drain begins: for work that waits."""
         self._let_go = let_go
         self._consumer = consumer
+        self._hearing = Hearing(consumer)
         self._topics = topics
         self._intake = intake
         self._limits = limits
@@ -89,7 +91,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self._joined = asyncio.Event()
-        self._turned = asyncio.get_running_loop().time()
+        self._turned = self._could_start = asyncio.get_running_loop().time()
 
     @property
     def book(self) -> PartitionBook:
@@ -120,6 +122,11 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         """Whether it is a member of its group, and in words."""
         if not self._joined.is_set():
             return False, "waits for its group to give it partitions"
+        barred = asyncio.get_running_loop().time() - self._could_start
+        if not self._may_start and barred > UNHEARD_SECONDS:
+            return False, f"waits for its group to give it partitions again, for {barred:.0f} s"
+        if (unheard := self._hearing.unheard()) is not None:
+            return False, unheard
         return (
             True,
             f"{len(self._book.partitions())} partitions, {self.running} requests under way, {self.waiting} wait",
@@ -139,6 +146,10 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._failure = self._failure or error
         self.stop()
 
+    async def ending(self) -> None:
+        """Return once it has begun to end, for whatever reason."""
+        await self._stopping.wait()
+
     async def run(self) -> None:
         """Consume until `stop`, then drain and commit. The consumer must be started; it is stopped at the end.
 
@@ -151,6 +162,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
                 await self._turn()
                 await self._fetch()
         finally:
+            self._stopping.set()
             await self._drain(self._book.partitions())
             committing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -188,6 +200,8 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             except TimeoutError:
                 return  # it is asked again, unless there is a stop meanwhile
         self._turned = asyncio.get_running_loop().time()
+        if self._may_start:
+            self._could_start = self._turned
         self._start()
 
     def _stands_still(self) -> bool:
@@ -195,6 +209,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
 
     async def _fetch(self) -> None:
         ready = self._book.with_room() if self._may_start else []
+        self._hearing.listens(ready)
         if not ready:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):

@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.errors import Fenced, RowsRefused, Unavailable
+from fanzgpt_workers.hearing import Hearing
 from fanzgpt_workers.ports import Advance, SinkStore
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.records import Record
@@ -85,6 +86,7 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
     ) -> None:
         """Wire up; nothing is connected before `run`."""
         self._consumer = consumer
+        self._hearing = Hearing(consumer)
         self._topic = topic
         self._to_row = to_row
         self._store = store
@@ -108,7 +110,8 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         """Whether it is a member of its group, and in words."""
         if not self._joined.is_set():
             return False, "waits for its group to give it partitions"
-        return True, f"{len(self._stored)} partitions"
+        unheard = self._hearing.unheard()
+        return unheard is None, unheard or f"{len(self._stored)} partitions"
 
     def still_seconds(self) -> float:
         """How long the loop has not turned; a batch that waits for PostgreSQL turns it."""
@@ -118,6 +121,10 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         """Finish the batch under way, then end; idempotent, callable from a signal handler on the loop."""
         self._stopping.set()
 
+    async def ending(self) -> None:
+        """Return once it has begun to end, for whatever reason."""
+        await self._stopping.wait()
+
     async def run(self) -> None:
         """Consume until `stop`. The consumer must be started; it is stopped at the end."""
         self._consumer.subscribe([self._topic], listener=self)
@@ -125,10 +132,12 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         try:
             while not self._stopping.is_set():
                 epoch, self._turned = self._epoch, asyncio.get_running_loop().time()
+                self._hearing.listens(self._stored)
                 batches = await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=self._batch_rows)
                 if batches:
                     await self._take(batches, epoch)
         finally:
+            self._stopping.set()
             committing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await committing
