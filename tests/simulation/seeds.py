@@ -26,7 +26,7 @@ class Lived:
         return "\n".join([f"SIMULATION_SEED={self.seed} shows it:", *self.wrong, self.told])
 
 
-STORM: Final = Weather(kills=0.2, stops=0.2, freezes=0.2, expulsions=1.0, jumps=0.05, losses=0.2, gaps=0.2, slow=8.0)
+STORM: Final = Weather(kills=0.2, stops=0.2, freezes=0.2, expulsions=1.0, jumps=0.05, losses=0.05, gaps=0.2)
 
 
 def weather_of(seed: int) -> Weather:

@@ -114,13 +114,6 @@ class WithoutDrain(Engine):
                 self._book.unqueued(partition, work.record.size)
 
 
-class KeepingWhoWaits(Engine):
-    """Who waits for another try stays, and tries again after its partition has gone."""
-
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**{**parts, "let_go": None})
-
-
 class KeepingWhatIsGone(Engine):
     """What waited for a partition that was taken away is begun all the same."""
 
@@ -198,7 +191,6 @@ GUARDS: Mapping[str, Parts] = {
     "a record is done once its events are acknowledged": Parts(answering=DoneBeforePublished),
     "a commit stops at what runs": Parts(engine=CommittingWhatRuns),
     "what runs is waited for before partitions go": Parts(engine=WithoutDrain),
-    "who waits for another try leaves with a drain": Parts(engine=KeepingWhoWaits),
     "what waits for a partition goes with it": Parts(engine=KeepingWhatIsGone),
     "what was taken is taken back in its place, if the group agrees": Parts(engine=TakingBackUnasked),
     "a request that another has taken is not done": Parts(answering=TakingALossForAnEnding),

@@ -150,7 +150,7 @@ async def open_generation(
             intake=intake,
             limits=_limits(settings),
             watcher=watch,
-            let_go=_both(limits_of_providers.let_go, breakers_of_models.let_go),
+            let_go=_both(limits_of_providers.let_go, breakers_of_models.let_go, caller.let_go),
         )
         watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models)
         hearing = hear_cancellations(

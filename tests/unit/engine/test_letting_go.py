@@ -187,18 +187,22 @@ async def test_after_a_standstill_a_member_that_is_out_begins_nothing() -> None:
 
 
 @on_virtual_time
-async def test_records_that_were_fetched_across_a_rebalance_are_fetched_again() -> None:
+async def test_what_was_fetched_before_a_rebalance_neither_begins_nor_moves_the_new_position() -> None:
     driven = Driven()
+    driven.consumer.write(P0, [0])
     await driven.begin(P0, P1)
     driven.consumer.arriving.clear()
-    driven.consumer.write(P0, [0])
-    await driven.passing(1)  # they are on their way
-    await driven.consumer.revoke()
+    driven.consumer.write(P0, [1])
+    await driven.passing(1)  # it is on its way
+    going = asyncio.create_task(driven.consumer.revoke())
+    await driven.passing(1)
+    driven.work.end(0, handled=Handled.LET_GO)
+    await going
     await driven.consumer.assign(P0)
-    driven.consumer.positions[P0] = 1
+    assert driven.consumer.positions == {P0: 0}
     driven.consumer.arriving.set()
     await driven.passing(1)
-    assert driven.work.begun == [0]
+    assert driven.work.begun == [0, 0, 1]
 
 
 @on_virtual_time

@@ -221,7 +221,9 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             timeout_ms=FETCH_WAIT_MS,
             max_records=self._limits.fetch_records,
         )
-        if epoch != self._book.epoch or not self._may_start:
+        if epoch != self._book.epoch:
+            return  # whoever holds them now reads from the commit: to seek here might pass over what is not done
+        if not self._may_start:
             self._put_back(batches)
             return
         for tp, records in batches.items():
@@ -239,7 +241,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._start()
 
     def _put_back(self, batches: dict[TopicPartition, list[object]]) -> None:
-        """Records that were fetched across a change of assignment are fetched again by whoever holds them now."""
+        """Records that were fetched and may not be begun are fetched again."""
         for tp, records in batches.items():
             with contextlib.suppress(IllegalStateError):  # no longer assigned: the new owner reads from the commit
                 self._consumer.seek(tp, records[0].offset)  # type: ignore[attr-defined]  # untyped records
