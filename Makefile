@@ -63,6 +63,13 @@ chaos: install ## twenty thousand schedules of the simulation, then every fault 
 	SIMULATION_SEEDS=20000 $(BIN)/pytest --timeout 1800 tests/simulation
 	$(BIN)/python -m tests.chaos --into $(CHAOS) --seed $(CHAOS_SEED) --scale $(CHAOS_SCALE)
 
+.PHONY: bench
+bench: install ## what a generation, a row and a stage cost, beside the peers: figures in benchmarks/results
+	$(BIN)/python -m benchmarks.stages
+	$(BIN)/python -m benchmarks.peers --requests 1500
+	$(BIN)/python -m benchmarks.sinks --rows 10000
+	$(BIN)/python -m benchmarks.latency
+
 .PHONY: lock
 lock: $(VENV)/bin/uv ## resolve again: hashes, no addresses
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
