@@ -30,6 +30,7 @@ class SimConsumer:
         self._losing = losing
         self._generation = -1
         self._holds = False
+        self._settled = asyncio.Event()
         self._turn = asyncio.Lock()
         self._committing = asyncio.Lock()
         self._listener: ConsumerRebalanceListener | None = None
@@ -42,14 +43,26 @@ class SimConsumer:
         self._keeping = asyncio.create_task(self._keep_membership())
 
     async def getmany(self, *only: TopicPartition, timeout_ms: int, max_records: int) -> dict[Any, list[Written]]:
-        """The next records of the assigned partitions, as many as please the network."""
+        """The next records of the assigned partitions, as many as please the network.
+
+        As the client that it stands for: while the group gives partitions out it waits, and what it returns is always
+        of the assignment that holds when it returns, also where it was asked under an earlier one.
+        """
+        await self.host.cross()
+        await self._settled.wait()
+        if not (found := self._arrived(only, max_records)):
+            await self.host.cross(at_least=timeout_ms / 1000)
+            await self._settled.wait()
+            found = self._arrived(only, max_records)
+        return found
+
+    def _arrived(self, only: Sequence[TopicPartition], max_records: int) -> dict[Any, list[Written]]:
         found: dict[Any, list[Written]] = {}
         for tp in only or tuple(self._positions):
             records = self._broker.between(tp, self._positions.get(tp, NOWHERE))
             if records and not self._losing.strikes():
                 found[tp] = records[: self._broker.random.randint(1, max_records)]
                 self._positions[tp] = found[tp][-1].offset + 1
-        await self.host.cross(at_least=0.0 if found else timeout_ms / 1000)
         return found
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
@@ -87,6 +100,7 @@ class SimConsumer:
         """Before a rebalance. A member does one thing at a time, so what the last one gave is taken over first."""
         async with self._turn:
             self._holds = False
+            self._settled.clear()
             await self.host.cross()
             if self._listener is not None:
                 # In an order of its own, which a set would not have.
@@ -103,6 +117,8 @@ class SimConsumer:
             self._positions = {tp: self._group.committed.get(tp, 0) for tp in share}
             self._holds = True
             self.host.confirm()
+            self._settled.set()
+            await self.host.cross()  # what is fetched already may be handed out before the listener hears of it
             if self._listener is not None:
                 await self._listener.on_partitions_assigned(tuple(share))
 

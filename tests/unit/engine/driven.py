@@ -33,6 +33,8 @@ class HandConsumer:
         self.arriving.set()
         self.asked_for: list[frozenset[TopicPartition]] = []
         self.is_stopped = False
+        self._settled = asyncio.Event()
+        self._settled.set()
         self.positions: dict[TopicPartition, int] = {}
         self._listener: ConsumerRebalanceListener | None = None
 
@@ -51,12 +53,22 @@ class HandConsumer:
         return offset
 
     async def assign(self, *tps: TopicPartition) -> None:
-        """Give partitions, to be read from where the group stands."""
+        """Give partitions, and tell the listener."""
+        self.give(*tps)
+        await self.tell()
+
+    def give(self, *tps: TopicPartition) -> None:
+        """Give partitions, to be read from where the group stands; the listener hears of it with `tell`."""
         self.positions = {tp: self.committed.get(tp, 0) for tp in tps}
-        await self._heard().on_partitions_assigned(set(tps))
+        self._settled.set()
+
+    async def tell(self) -> None:
+        """Tell the listener what was given."""
+        await self._heard().on_partitions_assigned(set(self.positions))
 
     async def revoke(self) -> None:
         """Take all of them away."""
+        self._settled.clear()
         await self._heard().on_partitions_revoked(set(self.positions))
         self.positions = {}
 
@@ -67,16 +79,20 @@ class HandConsumer:
         self, *only: TopicPartition, timeout_ms: int, max_records: int
     ) -> Mapping[TopicPartition, list[Written]]:
         self.asked_for.append(frozenset(only))
-        found = {}
-        for tp in only or tuple(self.positions):
-            records = [each for each in self.logs[tp] if each.offset >= self.positions.get(tp, 1_000_000)]
-            if records:
-                found[tp] = records[:max_records]
-                self.positions[tp] = found[tp][-1].offset + 1
-        await asyncio.sleep(0.01 if found else timeout_ms / 1000)
-        if found:
+        await asyncio.sleep(0.01 if self._next(only, max_records) else timeout_ms / 1000)
+        if self._next(only, max_records):
             await self.arriving.wait()
+        await self._settled.wait()
+        found = self._next(only, max_records)
+        self.positions |= {tp: records[-1].offset + 1 for tp, records in found.items()}
         return found
+
+    def _next(self, only: Collection[TopicPartition], most: int) -> dict[TopicPartition, list[Written]]:
+        found = {
+            tp: [each for each in self.logs[tp] if each.offset >= self.positions.get(tp, 1_000_000)][:most]
+            for tp in only or tuple(self.positions)
+        }
+        return {tp: records for tp, records in found.items() if records}
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         if tp not in self.positions:

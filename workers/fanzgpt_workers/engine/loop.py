@@ -215,14 +215,13 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), FETCH_WAIT_MS / 1000)
             return
-        epoch = self._book.epoch
+        # However many rebalances go by while it waits: what it returns is of the assignment that holds now, whose
+        # position has moved past it. To drop it would leave it unread until the next rebalance.
         batches = await self._consumer.getmany(
             *(TopicPartition(*partition) for partition in ready),
             timeout_ms=FETCH_WAIT_MS,
             max_records=self._limits.fetch_records,
         )
-        if epoch != self._book.epoch:
-            return  # whoever holds them now reads from the commit: to seek here might pass over what is not done
         if not self._may_start:
             self._put_back(batches)
             return
