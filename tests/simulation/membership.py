@@ -28,7 +28,7 @@ class SimConsumer:
         self._broker = broker
         self._group = broker.group(group)
         self._losing = losing
-        self._generation = -1
+        self.generation = -1
         self._holds = False
         self._turn = asyncio.Lock()
         self._committing = asyncio.Lock()
@@ -66,7 +66,7 @@ class SimConsumer:
                 raise IllegalStateError("not assigned")
             if self._losing.strikes():
                 raise RequestTimedOutError("lost on the way")
-            self._group.commit(self, self._generation, {tp: each.offset for tp, each in offsets.items()})
+            self._group.commit(self, self.generation, {tp: each.offset for tp, each in offsets.items()})
             if self._losing.strikes():
                 raise RequestTimedOutError("taken, and the answer lost")
             await self.host.cross()
@@ -99,7 +99,7 @@ class SimConsumer:
             await self.host.cross()
             if generation != self._group.generation or self not in self._group.members:
                 return
-            self._generation = generation
+            self.generation = generation
             self._positions = {tp: self._group.committed.get(tp, 0) for tp in share}
             self._holds = True
             self.host.confirm()
@@ -125,7 +125,7 @@ class SimConsumer:
             if self not in self._group.members:
                 await self.give_back()
                 await self._group.join(self)
-            elif self._holds and self._group.generation == self._generation:
+            elif self._holds and self._group.generation == self.generation:
                 self.host.confirm()
 
 

@@ -33,6 +33,7 @@ class HandConsumer:
         self.arriving.set()
         self.asked_for: list[frozenset[TopicPartition]] = []
         self.is_stopped = False
+        self.term = 0
         self.positions: dict[TopicPartition, int] = {}
         self._listener: ConsumerRebalanceListener | None = None
 
@@ -52,6 +53,7 @@ class HandConsumer:
 
     async def assign(self, *tps: TopicPartition) -> None:
         """Give partitions, to be read from where the group stands."""
+        self.term += 1
         self.positions = {tp: self.committed.get(tp, 0) for tp in tps}
         await self._heard().on_partitions_assigned(set(tps))
 
@@ -115,7 +117,7 @@ class HandWork:
     def work(self, record: Record) -> Work:
         lane = record.key or record.origin
 
-        async def running() -> Handled:
+        async def running(_: int) -> Handled:
             offset = record.origin.offset
             self.begun.append(offset)
             self._ends[offset] = asyncio.get_running_loop().create_future()
@@ -176,6 +178,7 @@ class Driven:
                 drain_seconds=DRAIN_SECONDS,
             ),
             watcher=self.told,
+            term=lambda: self.consumer.term,
         )
         self.ended = asyncio.create_task(self.engine.run())
 
