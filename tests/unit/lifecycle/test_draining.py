@@ -7,6 +7,7 @@ import pytest
 from tests.unit.lifecycle.living import Living, another_owner, asked
 from tests.unit.virtually import on_virtual_time
 
+from fanzgpt_schemas.events import COMPLETED_TOPIC
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.errors import Cut, DatabaseUnavailable, Throttled
 from fanzgpt_workers.records import Handled
