@@ -29,7 +29,7 @@ from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.stores.memory_ledger import MemoryLedger
 from fanzgpt_workers.stores.memory_sink_store import MemorySinkStore
 
-SEEDS = 300
+SEEDS = 1_000
 
 
 class WithoutEpochs(MemoryLedger):

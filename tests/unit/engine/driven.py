@@ -31,6 +31,7 @@ class HandConsumer:
         self.answering.set()
         self.arriving = asyncio.Event()
         self.arriving.set()
+        self.given = asyncio.Event()
         self.asked_for: list[frozenset[TopicPartition]] = []
         self.is_stopped = False
         self.term = 0
@@ -55,10 +56,12 @@ class HandConsumer:
         """Give partitions, to be read from where the group stands."""
         self.term += 1
         self.positions = {tp: self.committed.get(tp, 0) for tp in tps}
+        self.given.set()
         await self._heard().on_partitions_assigned(set(tps))
 
     async def revoke(self) -> None:
         """Take all of them away."""
+        self.given.clear()
         await self._heard().on_partitions_revoked(set(self.positions))
         self.positions = {}
 
@@ -69,15 +72,16 @@ class HandConsumer:
         self, *only: TopicPartition, timeout_ms: int, max_records: int
     ) -> Mapping[TopicPartition, list[Written]]:
         self.asked_for.append(frozenset(only))
+        await self.arriving.wait()
+        await self.given.wait()  # as aiokafka, which hands records out in the instant of the return
         found = {}
         for tp in only or tuple(self.positions):
             records = [each for each in self.logs[tp] if each.offset >= self.positions.get(tp, 1_000_000)]
             if records:
                 found[tp] = records[:max_records]
                 self.positions[tp] = found[tp][-1].offset + 1
-        await asyncio.sleep(0.01 if found else timeout_ms / 1000)
-        if found:
-            await self.arriving.wait()
+        if not found:
+            await asyncio.sleep(timeout_ms / 1000)
         return found
 
     def seek(self, tp: TopicPartition, offset: int) -> None:

@@ -220,14 +220,12 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), FETCH_WAIT_MS / 1000)
             return
-        epoch = self._book.epoch
+        # aiokafka hands out records in the instant it returns, never across a rebalance: they are of what is held now.
         batches = await self._consumer.getmany(
             *(TopicPartition(*partition) for partition in ready),
             timeout_ms=FETCH_WAIT_MS,
             max_records=self._limits.fetch_records,
         )
-        if epoch != self._book.epoch:
-            return  # whoever holds them now reads from the commit: to seek here might pass over what is not done
         if not self._may_start:
             self._put_back(batches)
             return
