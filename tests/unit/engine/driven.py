@@ -31,10 +31,10 @@ class HandConsumer:
         self.answering.set()
         self.arriving = asyncio.Event()
         self.arriving.set()
+        self.given = asyncio.Event()
         self.asked_for: list[frozenset[TopicPartition]] = []
         self.is_stopped = False
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self.term = 0
         self.positions: dict[TopicPartition, int] = {}
         self._listener: ConsumerRebalanceListener | None = None
 
@@ -59,8 +59,9 @@ class HandConsumer:
 
     def give(self, *tps: TopicPartition) -> None:
         """Give partitions, to be read from where the group stands; the listener hears of it with `tell`."""
+        self.term += 1
         self.positions = {tp: self.committed.get(tp, 0) for tp in tps}
-        self._settled.set()
+        self.given.set()
 
     async def tell(self) -> None:
         """Tell the listener what was given."""
@@ -68,7 +69,7 @@ class HandConsumer:
 
     async def revoke(self) -> None:
         """Take all of them away."""
-        self._settled.clear()
+        self.given.clear()
         await self._heard().on_partitions_revoked(set(self.positions))
         self.positions = {}
 
@@ -79,20 +80,17 @@ class HandConsumer:
         self, *only: TopicPartition, timeout_ms: int, max_records: int
     ) -> Mapping[TopicPartition, list[Written]]:
         self.asked_for.append(frozenset(only))
-        await asyncio.sleep(0.01 if self._next(only, max_records) else timeout_ms / 1000)
-        if self._next(only, max_records):
-            await self.arriving.wait()
-        await self._settled.wait()
-        found = self._next(only, max_records)
-        self.positions |= {tp: records[-1].offset + 1 for tp, records in found.items()}
+        await self.arriving.wait()
+        await self.given.wait()  # as aiokafka, which hands records out in the instant of the return
+        found = {}
+        for tp in only or tuple(self.positions):
+            records = [each for each in self.logs[tp] if each.offset >= self.positions.get(tp, 1_000_000)]
+            if records:
+                found[tp] = records[:max_records]
+                self.positions[tp] = found[tp][-1].offset + 1
+        if not found:
+            await asyncio.sleep(timeout_ms / 1000)
         return found
-
-    def _next(self, only: Collection[TopicPartition], most: int) -> dict[TopicPartition, list[Written]]:
-        found = {
-            tp: [each for each in self.logs[tp] if each.offset >= self.positions.get(tp, 1_000_000)][:most]
-            for tp in only or tuple(self.positions)
-        }
-        return {tp: records for tp, records in found.items() if records}
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         if tp not in self.positions:
@@ -131,7 +129,7 @@ class HandWork:
     def work(self, record: Record) -> Work:
         lane = record.key or record.origin
 
-        async def running() -> Handled:
+        async def running(_: int) -> Handled:
             offset = record.origin.offset
             self.begun.append(offset)
             self._ends[offset] = asyncio.get_running_loop().create_future()
@@ -192,6 +190,7 @@ class Driven:
                 drain_seconds=DRAIN_SECONDS,
             ),
             watcher=self.told,
+            term=lambda: self.consumer.term,
         )
         self.ended = asyncio.create_task(self.engine.run())
 
