@@ -89,6 +89,11 @@ class Prompt:
     turns: tuple[Turn, ...]
     output_schema: OutputSchema | None = None
 
+    @property
+    def characters(self) -> int:
+        """How long it is in all."""
+        return len(self.system) + sum(len(turn.text) for turn in self.turns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCall:
@@ -261,7 +266,7 @@ class Partials(Protocol):
     """Where answers are shown while they are made: at best effort, since the ending holds the whole answer."""
 
     def begin(self, request_key: UUID, request: GenerationRequested, prompt: Prompt, *, attempt: int) -> Growing | None:
-        """An answer begins, in place of those of earlier attempts; None where nobody watches, or it is no plain text."""
+        """An answer begins, in place of those of earlier attempts; None where nobody watches or it is no text."""
         ...
 
 

@@ -53,8 +53,8 @@ class Events:
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The data of each event that is now whole. Lines end in LF or CRLF, as every provider's do."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        for line in lines:
-            line = line.removesuffix(b"\r")
+        for ended in lines:
+            line = ended.removesuffix(b"\r")
             if line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
             elif not line and self._data:

@@ -46,9 +46,7 @@ class DirectSession:
         self._context: ssl.SSLContext | None = None
         self._closed = False
 
-    async def post(
-        self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None
-    ) -> Answer:
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None) -> Answer:
         """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks.
 
         With `feed` a successful answer's body is fed as it comes, and the answer holds none.

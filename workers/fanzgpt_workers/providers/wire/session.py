@@ -20,9 +20,7 @@ _USER_AGENT = "fanzgpt-workers"
 class WireSession(Protocol):
     """POSTs JSON to one URL. Opened on first use; closed by `aclose`."""
 
-    async def post(
-        self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None
-    ) -> Answer:
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None) -> Answer:
         """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks.
 
         With `feed` a successful answer's body is fed as it comes, and the answer holds none.
@@ -61,9 +59,7 @@ class _AiohttpSession:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post(
-        self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None
-    ) -> Answer:
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None) -> Answer:
         session = self._session or self._open()
         try:
             async with session.post(
