@@ -21,7 +21,7 @@ class Page:
     def __init__(self) -> None:
         self.answers: list[tuple[int, list[str]]] = []
 
-    def begin(self, request_key: UUID, request: GenerationRequested, prompt: Prompt, *, attempt: int) -> Growing | None:  # noqa: ARG002 - the port's
+    def begin(self, request_key: UUID, request: GenerationRequested, prompt: Prompt, *, attempt: int) -> Growing | None:
         if not request.stream:
             return None
         self.answers.append((attempt, []))
