@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import Routes
 from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.book import Room
-from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
+from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer, term_of
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
 from fanzgpt_workers.filtering.filter import TermsFilter
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
@@ -157,7 +158,8 @@ async def open_generation(
             intake=intake,
             limits=_limits(settings),
             watcher=watch,
-            let_go=_both(limits_of_providers.let_go, breakers_of_models.let_go, caller.let_go),
+            term=partial(term_of, consumer),
+            let_go=_all_of(limits_of_providers.let_go, breakers_of_models.let_go, answering.let_go),
         )
         watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models)
         hearing = hear_cancellations(
@@ -188,8 +190,8 @@ def _partials(redis: Redis, content_filter: TermsFilter, watch: GenerationWatch)
     return PartialAnswers(RedisOutlet(redis), preview=preview, content_filter=content_filter, away=watch.partials_away)
 
 
-def _both(*acts: Callable[[], None]) -> Callable[[], None]:
-    """One act of several."""
+def _all_of(*acts: Callable[[], None]) -> Callable[[], None]:
+    """One act of several, in order."""
 
     def act() -> None:
         for each in acts:

@@ -187,7 +187,7 @@ async def test_after_a_standstill_a_member_that_is_out_begins_nothing() -> None:
 
 
 @on_virtual_time
-async def test_what_was_fetched_before_a_rebalance_neither_begins_nor_moves_the_new_position() -> None:
+async def test_a_fetch_that_outlasts_a_rebalance_brings_what_the_new_assignment_begins_with() -> None:
     driven = Driven()
     driven.consumer.write(P0, [0])
     await driven.begin(P0, P1)
