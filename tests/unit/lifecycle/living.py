@@ -28,7 +28,7 @@ from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, ProviderCall
+from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, Partials, ProviderCall
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
@@ -47,10 +47,13 @@ class ToldProvider:
         self.calls: list[ProviderCall] = []
         self.answers: list[str | Exception | asyncio.Event] = []
         self.fails_late: Exception | None = None
+        self.says_first = ""
 
     async def complete(self, call: ProviderCall) -> Completion:
         self.calls.append(call)
         answer = self.answers.pop(0) if self.answers else "an answer"
+        if call.grown is not None:
+            call.grown(self.says_first)
         if isinstance(answer, asyncio.Event):
             await answer.wait()
             answer = self.fails_late or "a late answer"
@@ -118,6 +121,7 @@ class Living:
         repairs: int = 1,
         door: Door | None = None,
         fallbacks: Sequence[Target] = (),
+        partials: Partials | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
@@ -147,6 +151,7 @@ class Living:
                     temperature=0.5,
                 ),
                 door=door,
+                partials=partials,
             ),
             publication=publication,
             clock=self.clock,
