@@ -67,6 +67,7 @@ class System:
     environ: Mapping[str, str]
     endpoints: Mapping[str, str]
     emulator: RunningEmulator
+    program: str = field(default_factory=command)
     processes: list[RunningProcess] = field(default_factory=list)
 
     def start(self, name: str, **settings: str) -> RunningProcess:
@@ -86,7 +87,7 @@ class System:
         ready, log = self.folder / f"{name}-{number}.ready", self.folder / f"{name}-{number}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                [command(), *words],
+                [self.program, *words],
                 env={**self.environ, **settings, "READY_FILE": str(ready)},
                 stdout=output,
                 stderr=output,

@@ -151,6 +151,16 @@ async def _written(bootstrap: str, since: Places) -> list[Record]:
         return [record async for record in scan.read(stretches) if _header(record, "ce_id")]
 
 
+async def endings_at(bootstrap: str, since: Places) -> dict[str, float]:
+    """When the ending of each request was first written to its topic, in seconds since the epoch."""
+    at: dict[str, float] = {}
+    for record in await _written(bootstrap, since):
+        if record.origin.topic in (COMPLETED_TOPIC, FAILED_TOPIC):
+            name, written = _header(record, "request_id"), record.timestamp_ms / 1000
+            at[name] = min(at.get(name, written), written)
+    return at
+
+
 def _header(record: Record, name: str) -> str:
     return next((value.decode() for given, value in record.headers if given == name and value is not None), "")
 
