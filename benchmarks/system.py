@@ -19,6 +19,11 @@ START_SECONDS: Final = 60.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
+def command() -> str:
+    """The `fanzgpt` of this environment."""
+    return str(Path(sys.executable).with_name("fanzgpt"))
+
+
 class DidNotStart(Exception):
     """A process ended, or was not ready in time; the text is its log."""
 
@@ -142,8 +147,3 @@ def environ_of(endpoints: Mapping[str, str], emulator: RunningEmulator) -> dict[
         "FEATURE_CHAT_ASSISTANCE": "true",
         "LOG_FORMAT": "json",
     }
-
-
-def command() -> str:
-    """The `fanzgpt` of this environment."""
-    return str(Path(sys.executable).with_name("fanzgpt"))
