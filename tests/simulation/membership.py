@@ -111,6 +111,7 @@ class SimConsumer:
             self._positions = {tp: self._group.committed.get(tp, 0) for tp in share}
             self._given.set()
             self.host.confirm()
+            await self.host.cross()  # what is fetched already may be handed out before the listener hears of it
             if self._listener is not None:
                 await self._listener.on_partitions_assigned(tuple(share))
 

@@ -130,6 +130,18 @@ class KeepingWhatIsGone(Engine):
         await super().on_partitions_revoked(set())
 
 
+class DroppingWhatComesAcross(Engine):
+    """What a fetch brings that was begun under an earlier assignment is left alone."""
+
+    async def _fetch(self) -> None:
+        self._asked_under = self._book.epoch
+        await super()._fetch()
+
+    def _take(self, record: Record) -> None:
+        if self._asked_under == self._book.epoch:
+            super()._take(record)
+
+
 class TakingBackUnasked(Engine):
     """What another has taken is taken back without asking the group, at the end of its lane."""
 
@@ -202,6 +214,7 @@ GUARDS: Mapping[str, Parts] = {
     "a commit stops at what runs": Parts(engine=CommittingWhatRuns),
     "what runs is waited for before partitions go": Parts(engine=WithoutDrain),
     "what waits for a partition goes with it": Parts(engine=KeepingWhatIsGone),
+    "what a fetch brings is worked on, whenever it was begun": Parts(engine=DroppingWhatComesAcross),
     "what was taken is taken back in its place, if the group agrees": Parts(engine=TakingBackUnasked),
     "a request that another has taken is not done": Parts(answering=TakingALossForAnEnding),
     "what cannot be stored is kept": Parts(sink=WithoutLetters),

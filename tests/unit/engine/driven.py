@@ -53,11 +53,19 @@ class HandConsumer:
         return offset
 
     async def assign(self, *tps: TopicPartition) -> None:
-        """Give partitions, to be read from where the group stands."""
+        """Give partitions, and tell the listener."""
+        self.give(*tps)
+        await self.tell()
+
+    def give(self, *tps: TopicPartition) -> None:
+        """Give partitions, to be read from where the group stands; the listener hears of it with `tell`."""
         self.term += 1
         self.positions = {tp: self.committed.get(tp, 0) for tp in tps}
         self.given.set()
-        await self._heard().on_partitions_assigned(set(tps))
+
+    async def tell(self) -> None:
+        """Tell the listener what was given."""
+        await self._heard().on_partitions_assigned(set(self.positions))
 
     async def revoke(self) -> None:
         """Take all of them away."""

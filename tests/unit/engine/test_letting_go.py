@@ -206,6 +206,26 @@ async def test_a_fetch_that_outlasts_a_rebalance_brings_what_the_new_assignment_
 
 
 @on_virtual_time
+async def test_what_is_handed_out_before_the_assignment_is_told_is_fetched_again() -> None:
+    driven = Driven()
+    driven.consumer.write(P0, [0])
+    await driven.begin(P0)
+    driven.work.end(0)
+    await driven.passing(2)
+    driven.consumer.arriving.clear()
+    driven.consumer.write(P0, [1])
+    await driven.passing(1)  # a fetch is under way
+    await driven.consumer.revoke()
+    driven.consumer.give(P0)
+    driven.consumer.arriving.set()
+    await driven.passing(1)
+    assert driven.work.begun == [0]
+    await driven.consumer.tell()
+    await driven.passing(1)
+    assert driven.work.begun == [0, 1]
+
+
+@on_virtual_time
 async def test_a_stop_waits_for_what_runs_commits_it_and_leaves() -> None:
     driven = Driven(in_flight=1)
     driven.consumer.write(P0, [0, 1])
