@@ -77,14 +77,14 @@ def database_network(stack: StackServers, folder: Path, *, seed: int, requests: 
 
 
 def database_slow(stack: StackServers, folder: Path, *, seed: int, requests: int, latency: float) -> Outcome:
-    """Every question to PostgreSQL and every answer of it takes so long, from the first request to the last."""
+    """Every answer of PostgreSQL comes so much later, from the first request to the last."""
     with (
         proxied(stack.endpoints()["DATABASE_URL"]) as (_, proxy),
         arena(stack, folder, "database-slow", seed=seed, GENERATION_MAX_IN_FLIGHT="512") as field,
     ):
         there, _, name = field.system.endpoints["DATABASE_URL"].rpartition("/")
         through = f"{there.rpartition('@')[0]}@127.0.0.1:{proxy.port}/{name}"
-        proxy.latency = latency
+        proxy.latency = latency / 2  # it is for each way
         for sink in SINKS:
             field.system.spawn(sink, DATABASE_URL=through)
         for _ in range(2):
