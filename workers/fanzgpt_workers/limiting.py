@@ -9,9 +9,11 @@ from typing import Final
 from redis.asyncio import Redis
 
 from fanzgpt_workers.core.breaker import BreakerPolicy
+from fanzgpt_workers.core.load import Limit
 from fanzgpt_workers.limits.board import MemoryBoard
 from fanzgpt_workers.limits.breakers import BreakerObserver, Breakers
-from fanzgpt_workers.limits.minute import Limit, MemoryMinute, Minute
+from fanzgpt_workers.limits.memory_minute import MemoryMinute
+from fanzgpt_workers.limits.minute import Minute
 from fanzgpt_workers.limits.provider_limits import ProviderLimits
 from fanzgpt_workers.limits.redis_board import RedisBoard
 from fanzgpt_workers.limits.redis_minute import RedisMinute, open_redis

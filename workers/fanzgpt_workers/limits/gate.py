@@ -6,64 +6,66 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from math import ceil
-from sys import maxsize
 from typing import Final
 
+from fanzgpt_workers.core.load import NOTHING, Limit, Load
 from fanzgpt_workers.errors import CacheUnavailable, LetGo
-from fanzgpt_workers.limits.minute import SLOT_MS, Correction, Limit, Minute
+from fanzgpt_workers.limits.minute import SLOT_MS, Correction, Minute
 
+FEWEST_AT_ONCE: Final = 8
 MOST_AT_ONCE: Final = 256
 LONGEST_WAIT: Final = 1.0
 """Seconds after which it is asked again at the latest: another worker may have given something back."""
 SHORTEST_WAIT: Final = 0.02
 NEGLIGIBLE_SECONDS: Final = 0.05
-UNLIMITED: Final = Limit(requests=maxsize, tokens=maxsize)
 AWAY_SECONDS: Final = 1.0
 """For so long nobody asks a keeper that did not answer: each ask would wait for it anew."""
+_BOUNDLESS: Final = Limit()
 
 
 class Ticket:
     """A call that was let through, and where it stands in which window."""
 
-    __slots__ = ("_corrections", "_granted", "_slot", "_time", "_tokens")
+    __slots__ = ("_corrections", "_granted", "_load", "_slot", "_time")
 
-    def __init__(self, slot: int, tokens: int, corrections: "Corrections", time: Callable[[], float]) -> None:
+    def __init__(self, slot: int, load: Load, corrections: "Corrections", time: Callable[[], float]) -> None:
         """Given out by a gate; `time` in seconds."""
         self._time = time
         self._granted = time()
         self._slot = slot
-        self._tokens = tokens
+        self._load = load
         self._corrections = corrections
 
     def sent(self) -> None:
         """The call is on its way now: the provider's minute begins here, not where room was found."""
         later = self._time() - self._granted
         if later > NEGLIGIBLE_SECONDS:
-            self._corrections.add(Correction(slot=self._slot, requests=-1, tokens=-self._tokens))
+            self._corrections.add(self._slot, NOTHING.minus(self._load))
             self._slot += ceil(later * 1000 / SLOT_MS)
-            self._corrections.add(Correction(slot=self._slot, requests=1, tokens=self._tokens))
+            self._corrections.add(self._slot, self._load)
 
-    def over(self, tokens: int | None) -> None:
-        """The call took so many tokens; None where it was never made, or was refused and not counted."""
-        requests = -1 if tokens is None else 0
-        wrong = (tokens or 0) - self._tokens
-        if requests or wrong:
-            self._corrections.add(Correction(slot=self._slot, requests=requests, tokens=wrong))
+    def over(self, *, input_tokens: int, output_tokens: int) -> None:
+        """The call took so many tokens."""
+        self._corrections.add(self._slot, self._load.ended(input_tokens=input_tokens, output_tokens=output_tokens))
+
+    def unused(self) -> None:
+        """The call was never made, or was refused and not counted."""
+        self._corrections.add(self._slot, NOTHING.minus(self._load))
 
 
 class Corrections:
     """Corrections on their way into a window, as many at once as there are."""
 
-    def __init__(self, minute: Minute, given_back: Callable[[], None]) -> None:
-        """Nothing is to be corrected; `given_back` is told when there is more room than before."""
+    def __init__(self, minute: Minute, corrected: Callable[[], None]) -> None:
+        """Nothing is to be corrected; `corrected` is told when there may be more room than before."""
         self._minute = minute
-        self._given_back = given_back
+        self._corrected = corrected
         self._waiting: list[Correction] = []
         self._sending: asyncio.Task[None] | None = None
 
-    def add(self, correction: Correction) -> None:
+    def add(self, slot: int, change: Load) -> None:
         """Send it with the next batch."""
-        self._waiting.append(correction)
+        self._waiting.append(Correction(slot=slot, change=change))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
 
@@ -74,8 +76,7 @@ class Corrections:
                 # What is not corrected leaves the window after a minute by itself.
                 with contextlib.suppress(CacheUnavailable):
                     await self._minute.correct(batch)
-                    if sum(each.requests for each in batch) < 0 or sum(each.tokens for each in batch) < 0:
-                        self._given_back()
+                    self._corrected()
         finally:
             self._sending = None
 
@@ -95,7 +96,8 @@ class Gate:
         self._away = away
         self._workers = 1
         self._alone_until: float | None = None
-        self._waiting: deque[tuple[Callable[[int], int], asyncio.Future[Ticket]]] = deque()
+        self._waiting: deque[tuple[Callable[[], Load], asyncio.Future[Ticket]]] = deque()
+        self._at_once = MOST_AT_ONCE
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -103,21 +105,20 @@ class Gate:
         """Calls that wait."""
         return sum(not future.done() for _, future in self._waiting)
 
-    async def enter(self, tokens: Callable[[int], int]) -> Ticket:
-        """Return once there is room for a call of about so many tokens; raises LetGo when told to.
+    async def enter(self, load: Callable[[], Load]) -> Ticket:
+        """Return once there is room for a call; raises LetGo when told to.
 
-        `tokens` is called at every ask, with the number of calls that are asked for before it: whoever waits is asked
-        for by what has been learned meanwhile.
+        `load` is called at every ask: whoever waits is asked for by what has been learned meanwhile.
         """
         future: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._waiting.append((tokens, future))
+        self._waiting.append((load, future))
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
         try:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                future.result().over(None)
+                future.result().unused()
             raise
 
     def let_go(self) -> None:
@@ -139,10 +140,7 @@ class Gate:
         try:
             while self._somebody_waits():
                 self._room.clear()
-                first = islice(self._waiting, MOST_AT_ONCE)
-                wait = await self._let_through(
-                    [min(tokens(ahead), self._limit.tokens) for ahead, (tokens, _) in enumerate(first)]
-                )
+                wait = await self._let_through([load() for load, _ in islice(self._waiting, self._at_once)])
                 if wait:
                     await asyncio.sleep(SHORTEST_WAIT)
                     with contextlib.suppress(TimeoutError):
@@ -152,7 +150,7 @@ class Gate:
         finally:
             self._asking = None
 
-    async def _let_through(self, wanted: list[int]) -> float:
+    async def _let_through(self, wanted: list[Load]) -> float:
         """Ask for these; the seconds until asking again makes sense."""
         (shared, corrections), (own, own_corrections) = self._windows
         now, grant = asyncio.get_running_loop().time(), None
@@ -160,19 +158,21 @@ class Gate:
             try:
                 grant = await shared.reserve(wanted, self._limit)
                 self._workers, self._alone_until = max(1, grant.workers), None
-                await own.reserve(wanted[: grant.granted], UNLIMITED)  # known when it has to stand in
+                await own.reserve(wanted[: grant.granted], _BOUNDLESS)  # known when it has to stand in
             except CacheUnavailable as error:
                 if self._alone_until is None:
                     self._away(error)
                 self._alone_until = now + AWAY_SECONDS
         if grant is None:
             corrections = own_corrections
-            grant = await own.reserve(wanted, self._share())
-        for tokens in wanted[: grant.granted]:
+            grant = await own.reserve(wanted, self._limit.share(self._workers))
+        # Where few had room, few are asked for the next time.
+        self._at_once = min(MOST_AT_ONCE, max(FEWEST_AT_ONCE, 2 * grant.granted)) if grant.wait else MOST_AT_ONCE
+        for load in wanted[: grant.granted]:
             _, future = self._waiting.popleft()
-            ticket = Ticket(grant.slot, tokens, corrections, asyncio.get_running_loop().time)
+            ticket = Ticket(grant.slot, load, corrections, asyncio.get_running_loop().time)
             if future.done():
-                ticket.over(None)
+                ticket.unused()
             else:
                 future.set_result(ticket)
         return grant.wait
@@ -182,8 +182,3 @@ class Gate:
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
         return bool(self._waiting)
-
-    def _share(self) -> Limit:
-        return Limit(
-            requests=max(1, self._limit.requests // self._workers), tokens=max(1, self._limit.tokens // self._workers)
-        )

@@ -1,26 +1,29 @@
 """Every provider's limits, and how many tokens a call is expected to take."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.load import UNLIMITED, Limit
 from fanzgpt_workers.limits.expected import Expected
 from fanzgpt_workers.limits.gate import Gate, Ticket
-from fanzgpt_workers.limits.minute import Limit, Minute
+from fanzgpt_workers.limits.minute import Minute
 from fanzgpt_workers.ports import Passage
 
-CHARACTERS_PER_TOKEN: Final = 4
 _MOST_KINDS: Final = 1_000
 
 
 class _Passage:
     """Implements `ports.Passage`."""
 
-    __slots__ = ("_expected", "_ticket")
+    __slots__ = ("_expected", "_prompt_characters", "_ticket", "_uncached")
 
-    def __init__(self, ticket: Ticket, expected: Expected) -> None:
+    def __init__(self, ticket: Ticket, expected: Expected, prompt_characters: int, *, uncached: bool) -> None:
         self._ticket = ticket
         self._expected = expected
+        self._prompt_characters = prompt_characters
+        self._uncached = uncached
 
     def sent(self) -> None:
         """See the port."""
@@ -28,11 +31,14 @@ class _Passage:
 
     def over(self, usage: Usage | None, *, counted: bool = True) -> None:
         """See the port."""
-        self._expected.ends(None if usage is None else usage.output)
         if not counted:
-            self._ticket.over(None)
+            self._ticket.unused()
         elif usage is not None:
-            self._ticket.over(usage.input + usage.output)
+            read = (usage.cache_read or 0) if self._uncached else 0
+            self._expected.ended(
+                prompt_characters=self._prompt_characters, input_tokens=usage.input, output_tokens=usage.output
+            )
+            self._ticket.over(input_tokens=usage.input - read, output_tokens=usage.output)
 
 
 class _Free:
@@ -53,8 +59,8 @@ _FREE: Final = _Free()
 class ProviderLimits:
     """Implements `ports.Limits`: a gate for each model of a limited provider, none for the others.
 
-    A call's tokens are its prompt's characters divided by four, and the output that is expected of its kind; the truth
-    corrects the window at the call's end.
+    What a call will take is learned from the calls of its kind; the truth corrects the window at the call's end. Where
+    input has a limit of its own, what the provider read from its cache does not count, as providers have it.
     """
 
     def __init__(
@@ -88,10 +94,9 @@ class ProviderLimits:
             if len(self._outputs) >= _MOST_KINDS:  # callers may name any model
                 self._outputs.clear()
             expected = self._outputs[provider, model, kind] = Expected(most_output)
-        learned, prompt = expected, prompt_characters // CHARACTERS_PER_TOKEN
-        ticket = await gate.enter(lambda ahead: prompt + learned.at_most(most_output, ahead=ahead))
-        expected.begins()
-        return _Passage(ticket, expected)
+        load = partial(expected.load, prompt_characters=prompt_characters, most=most_output)
+        ticket = await gate.enter(load)
+        return _Passage(ticket, expected, prompt_characters, uncached=self._limits[provider].input_tokens < UNLIMITED)
 
     def let_go(self) -> None:
         """See the port."""

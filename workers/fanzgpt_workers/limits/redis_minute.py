@@ -9,11 +9,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from fanzgpt_workers.core.load import DEVIATIONS, TOLERANCE, Limit, Load
 from fanzgpt_workers.errors import CacheUnavailable
-from fanzgpt_workers.limits.minute import Correction, Grant, Limit
+from fanzgpt_workers.limits.minute import Correction, Grant
 
 ANSWER_SECONDS: Final = 1.0
 _KEEP_MS: Final = 3_600_000
+_LOAD: Final = "%d %d %d %d %d %d %d"
 
 
 class RedisMinute:
@@ -29,11 +31,21 @@ class RedisMinute:
         self._reserve = redis.register_script(script("reserve"))
         self._correct = redis.register_script(script("correct"))
 
-    async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
+    async def reserve(self, calls: Sequence[Load], limit: Limit) -> Grant:
         """See `Minute`."""
         try:
             answer: Any = await self._reserve(
-                keys=self._keys, args=[limit.requests, limit.tokens, self._worker, *tokens]
+                keys=self._keys,
+                args=[
+                    limit.requests,
+                    limit.tokens,
+                    limit.input_tokens,
+                    limit.output_tokens,
+                    TOLERANCE,
+                    DEVIATIONS,
+                    self._worker,
+                    *(_LOAD % call for call in calls),
+                ],
             )
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
@@ -43,9 +55,8 @@ class RedisMinute:
     async def correct(self, corrections: Sequence[Correction]) -> None:
         """See `Minute`."""
         try:
-            await self._correct(
-                keys=self._keys[:1], args=[part for c in corrections for part in (c.slot, c.requests, c.tokens)]
-            )
+            args = [f"{each.slot} {_LOAD % each.change}" for each in corrections]
+            await self._correct(keys=self._keys[:1], args=args)
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
 
