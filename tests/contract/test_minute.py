@@ -1,5 +1,6 @@
 """A provider's sliding minute: the same suite on Valkey and on its twin in memory."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -8,13 +9,15 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from fanzgpt_workers.core.headroom import Headroom, Level
 from fanzgpt_workers.core.load import NOTHING, Limit, Load
 from fanzgpt_workers.errors import CacheUnavailable
 from fanzgpt_workers.limits.memory_minute import MemoryMinute
-from fanzgpt_workers.limits.minute import SECONDS, Correction, Minute
+from fanzgpt_workers.limits.minute import SECONDS, Correction, Minute, Told
 from fanzgpt_workers.limits.redis_minute import RedisMinute, open_redis
 
 LIMIT = Limit(requests=5, tokens=1_000)
+HELD_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,16 @@ class Subject:
 @pytest.fixture(params=["redis", "memory"])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     if request.param == "memory":
-        minute = MemoryMinute(now_ms=now_ms)
+        minute = MemoryMinute(now_ms=now_ms, call_seconds=HELD_SECONDS)
         yield Subject(minute, minute)
         return
     redis = open_redis(request.getfixturevalue("redis_url"))
     model = f"model-{uuid4()}"
     yield Subject(
-        *(RedisMinute(redis, account="a", provider="openai", model=model, worker=worker) for worker in ("a", "b"))
+        *(
+            RedisMinute(redis, account="a", provider="openai", model=model, worker=worker, call_seconds=HELD_SECONDS)
+            for worker in ("a", "b")
+        )
     )
     await redis.aclose()
 
@@ -105,6 +111,39 @@ async def test_the_doubt_about_calls_under_way_is_that_of_their_sum(subject: Sub
     ended = unsure.ended(input_tokens=0, output_tokens=100)
     await subject.others.correct([Correction(slot=grant.slot, change=ended)] * grant.granted)
     assert (await subject.others.reserve([unsure] * 40, limit)).granted > 6
+
+
+async def test_calls_at_once_are_limited_until_they_are_over_or_their_worker_is_gone(subject: Subject) -> None:
+    limit = Limit(concurrent=2)
+    grant = await subject.mine.reserve(taking(1, 1, 1), limit)
+    assert grant.granted == 2
+    assert 0 < grant.wait < 1
+    await subject.mine.reserve([], limit)
+    assert (await subject.others.reserve(taking(1), limit)).granted == 0
+    await subject.mine.correct([Correction(slot=grant.slot, change=NOTHING, over=grant.first)])
+    assert (await subject.others.reserve(taking(1, 1), limit)).granted == 1
+    await asyncio.sleep(HELD_SECONDS)
+    assert (await subject.mine.reserve(taking(1), limit)).granted + (
+        await subject.others.reserve(taking(1), limit)
+    ).granted == 2
+
+
+async def test_what_others_use_of_the_same_key_is_kept_free(subject: Subject) -> None:
+    limit = Limit(requests=100, tokens=10_000)
+    grant = await subject.mine.reserve(taking(1_000), limit)
+    left = Headroom(requests=Level(100, 98), tokens=Level(10_000, 4_000))
+    await subject.mine.correct(
+        [Correction(slot=grant.slot, change=NOTHING)], Told(slot=grant.slot, headroom=left)
+    )  # 6,000 are gone, and 1,000 of them are ours
+    assert (await subject.others.reserve(taking(*[500] * 20), limit)).granted in {8, 9}  # what they used comes back
+
+
+async def test_a_limit_that_the_provider_says_is_lower_counts(subject: Subject) -> None:
+    limit = Limit(tokens=10_000, requests=100)
+    grant = await subject.mine.reserve(taking(100), limit)
+    said = Headroom(requests=Level(3, 2))
+    await subject.mine.correct([Correction(slot=grant.slot, change=NOTHING)], Told(slot=grant.slot, headroom=said))
+    assert (await subject.others.reserve(taking(1, 1, 1, 1), limit)).granted == 2
 
 
 async def test_a_closed_window_grants_nothing_to_anybody_until_it_opens(subject: Subject) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from fanzgpt_workers.core.attempts import Usage
-from fanzgpt_workers.core.load import Limit, Load
+from fanzgpt_workers.core.load import NOTHING, Limit, Load
+from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.errors import CacheUnavailable, LetGo
-from fanzgpt_workers.limits.gate import Gate
+from fanzgpt_workers.limits.gate import Gate, Known
 from fanzgpt_workers.limits.memory_minute import MemoryMinute
-from fanzgpt_workers.limits.minute import Correction, Grant
+from fanzgpt_workers.limits.minute import Correction, Grant, Told
 from fanzgpt_workers.limits.provider_limits import ProviderLimits
 
 LIMIT = Limit(requests=4, tokens=1_000)
@@ -31,11 +33,11 @@ class Kept(MemoryMinute):
             raise CacheUnavailable("away")
         self.asks.append(len(calls))
         grant = await super().reserve(calls, limit)
-        return Grant(slot=grant.slot, granted=grant.granted, wait=grant.wait, workers=2)
+        return replace(grant, workers=2)
 
-    async def correct(self, corrections: Sequence[Correction]) -> None:
+    async def correct(self, corrections: Sequence[Correction], told: Told | None = None) -> None:
         self.corrected += corrections
-        await super().correct(corrections)
+        await super().correct(corrections, told)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def told() -> list[Exception]:
 
 @pytest.fixture
 def gate(shared: Kept, told: list[Exception]) -> Gate:
-    return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), LIMIT, away=told.append)
+    return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), Known(LIMIT, stated=True), away=told.append)
 
 
 def about(tokens: int) -> Callable[[], Load]:
@@ -92,7 +94,7 @@ async def test_a_call_that_was_refused_gives_back_its_request(gate: Gate, shared
     ticket = await gate.enter(about(100))
     ticket.unused()
     await turns()
-    assert shared.corrected == [Correction(slot=4, change=Load(requests=-1, output=-100))]
+    assert shared.corrected == [Correction(slot=4, change=Load(requests=-1, output=-100), over=1)]
 
 
 async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,19 +147,20 @@ async def test_who_waits_is_asked_for_by_what_was_learned_meanwhile(
 
 
 async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
-    kept = Kept()
+    kept, limited = Kept(), Target("openai", "m")
     limits = ProviderLimits(
-        {"openai": Limit(requests=100, tokens=100_000)},
-        shared=lambda _provider, _model: kept,
+        lambda target: Known(Limit(requests=100, tokens=100_000), stated=True) if target == limited else None,
+        shared=lambda _target: kept,
         own=Kept,
         away=lambda _error: None,
     )
 
     async def taken(kind: str) -> int:
         kept._slots.clear()
-        passage = await limits.enter(provider="openai", model="m", kind=kind, prompt_characters=400, most_output=4_000)
+        kept._held = NOTHING
+        passage = await limits.enter(limited, kind=kind, prompt_characters=400, most_output=4_000)
         estimate = sum(load.input + load.output for load in kept._slots.values())
-        passage.over(Usage(input=100, output=80))
+        passage.over("ok", Usage(input=100, output=80), None, counted=True)
         await turns()
         return estimate
 
@@ -167,6 +170,6 @@ async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
     assert later == sorted(later, reverse=True)
     assert 180 <= later[-1] <= 200  # what they take
     assert await taken("chat-response") == first
-    free = await limits.enter(provider="anthropic", model="m", kind="x", prompt_characters=1, most_output=1)
-    free.over(None)
+    free = await limits.enter(Target("anthropic", "m"), kind="x", prompt_characters=1, most_output=1)
+    free.over("ok", None, None, counted=True)
     assert limits.waiting == 0

@@ -7,6 +7,7 @@ stays within `TOLERANCE` of it.
 
 from dataclasses import dataclass
 from math import sqrt
+from operator import add, sub
 from typing import Final, NamedTuple
 
 UNLIMITED: Final = 10**15
@@ -33,11 +34,11 @@ class Load(NamedTuple):
 
     def plus(self, other: "Load") -> "Load":
         """Both together."""
-        return Load(*(mine + others for mine, others in zip(self, other, strict=True)))
+        return Load(*map(add, self, other))
 
     def minus(self, other: "Load") -> "Load":
         """This without the other."""
-        return Load(*(mine - others for mine, others in zip(self, other, strict=True)))
+        return Load(*map(sub, self, other))
 
     def ended(self, *, input_tokens: int, output_tokens: int) -> "Load":
         """By how much one call's load changes when the truth is known."""
@@ -54,12 +55,16 @@ NOTHING: Final = Load()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """What a provider allows in any minute, to all workers together. `tokens` are input and output in one."""
+    """What a provider allows in any minute, to all workers together. `tokens` are input and output in one.
+
+    `concurrent` is how many calls it allows at once.
+    """
 
     requests: int = UNLIMITED
     tokens: int = UNLIMITED
     input_tokens: int = UNLIMITED
     output_tokens: int = UNLIMITED
+    concurrent: int = UNLIMITED
 
     def admits(self, load: Load) -> bool:
         """Whether a minute may hold so much."""
@@ -80,6 +85,17 @@ class Limit:
             tokens=max(1, self.tokens // workers),
             input_tokens=max(1, self.input_tokens // workers),
             output_tokens=max(1, self.output_tokens // workers),
+            concurrent=max(1, self.concurrent // workers),
+        )
+
+    def within(self, other: "Limit") -> "Limit":
+        """The stricter of both, part by part."""
+        return Limit(
+            requests=min(self.requests, other.requests),
+            tokens=min(self.tokens, other.tokens),
+            input_tokens=min(self.input_tokens, other.input_tokens),
+            output_tokens=min(self.output_tokens, other.output_tokens),
+            concurrent=min(self.concurrent, other.concurrent),
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.core.load import Limit, Load
 
 SECONDS: Final = 60
@@ -15,21 +16,35 @@ SLOTS: Final = SECONDS * 1000 // SLOT_MS
 class Grant:
     """The answer to an ask: how many of the first calls may go, and how many seconds the next one waits at most.
 
-    `slot` is where they stand in the window; `workers` is how many share the limit.
+    `slot` is where they stand in the window; `first` is the number of the first of them, each next one has the next;
+    `workers` is how many share the limit.
     """
 
     slot: int
     granted: int
+    first: int
     wait: float
     workers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """By how much what a slot holds changes: the truth about a call, or a call that has moved, or was never made."""
+    """By how much what a slot holds changes: the truth about a call, or a call that has moved, or was never made.
+
+    `over` is the number of a call that is under way no longer.
+    """
 
     slot: int
     change: Load
+    over: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the provider said with the answer to a call that stands in this slot."""
+
+    slot: int
+    headroom: Headroom
 
 
 class Minute(Protocol):
@@ -43,8 +58,12 @@ class Minute(Protocol):
         """
         ...
 
-    async def correct(self, corrections: Sequence[Correction]) -> None:
-        """Put the truth in the place of estimates."""
+    async def correct(self, corrections: Sequence[Correction], told: Told | None = None) -> None:
+        """Put the truth in the place of estimates.
+
+        What the provider has `told` last counts for a minute: a limit lower than ours, and what is gone from it beyond
+        what these workers took, which somebody else uses who calls with the same key.
+        """
         ...
 
     async def close(self, seconds: float) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.errors import Malformed
 from fanzgpt_workers.ports import Completion, OutputSchema, ProviderCall
 from fanzgpt_workers.providers.endpoint import LimitField
@@ -60,7 +61,7 @@ def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
     return asked
 
 
-def read(content: bytes, *, asked_model: str) -> Completion:
+def read(content: bytes, *, asked_model: str, headroom: Headroom | None = None) -> Completion:
     """The completion in an answer; raises Malformed where it holds none.
 
     A token count that is no count becomes "not told": the answer is paid for and is not thrown away for its receipt.
@@ -83,6 +84,7 @@ def read(content: bytes, *, asked_model: str) -> Completion:
         response_id=response_id,
         finish_reason="refusal" if refusal else finish,
         usage=_usage(member(answer, "usage")),
+        headroom=headroom,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.errors import Malformed
 from fanzgpt_workers.ports import Completion, ProviderCall
 from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member
@@ -48,7 +49,7 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
     return asked
 
 
-def read(content: bytes, *, asked_model: str) -> Completion:
+def read(content: bytes, *, asked_model: str, headroom: Headroom | None = None) -> Completion:
     """The completion in an answer; raises Malformed where it holds none.
 
     A message that ends its turn without a word is an answer of no text, as Anthropic documents it. A token count that
@@ -69,6 +70,7 @@ def read(content: bytes, *, asked_model: str) -> Completion:
         response_id=response_id,
         finish_reason=finish,
         usage=_usage(member(answer, "usage")),
+        headroom=headroom,
     )
 
 

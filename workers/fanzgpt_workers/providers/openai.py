@@ -12,6 +12,7 @@ from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.classification import broken, refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer, call_headers, in_time
+from fanzgpt_workers.providers.headroom import headroom
 from fanzgpt_workers.providers.sdk_http import http_client, timeout
 
 
@@ -52,7 +53,7 @@ class OpenAIProvider:
         answer = await in_time(call, self._exchange(call))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
-        return chat_completions.read(answer.content, asked_model=call.model)
+        return chat_completions.read(answer.content, asked_model=call.model, headroom=headroom(answer.headers))
 
     async def aclose(self) -> None:
         """Close the connections."""

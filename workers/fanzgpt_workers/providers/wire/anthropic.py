@@ -8,6 +8,7 @@ from fanzgpt_workers.providers import messages
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.headroom import headroom
 from fanzgpt_workers.providers.wire.session import wire_session
 
 
@@ -31,7 +32,7 @@ class WireAnthropicProvider:
         answer = await in_time(call, self._session.post(messages.body(call), call_headers(call)))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
-        return messages.read(answer.content, asked_model=call.model)
+        return messages.read(answer.content, asked_model=call.model, headroom=headroom(answer.headers))
 
     async def aclose(self) -> None:
         """Close the connections; idempotent."""

@@ -8,6 +8,7 @@ from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.headroom import headroom
 from fanzgpt_workers.providers.wire.session import wire_session
 
 
@@ -33,7 +34,7 @@ class WireOpenAIProvider:
         answer = await in_time(call, self._session.post(body, call_headers(call)))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
-        return chat_completions.read(answer.content, asked_model=call.model)
+        return chat_completions.read(answer.content, asked_model=call.model, headroom=headroom(answer.headers))
 
     async def aclose(self) -> None:
         """Close the connections; idempotent."""
