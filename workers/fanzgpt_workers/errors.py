@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 from uuid import UUID
 
-from fanzgpt_workers.core.attempts import Outcome
+from fanzgpt_workers.core.attempts import Outcome, Usage
 from fanzgpt_workers.core.headroom import Headroom
 
 
@@ -80,7 +80,8 @@ class ProviderError(FanzError):
 
     `outcome` is what the ledger records; `retryable` whether the same call may succeed later at the same provider;
     `maybe_billed` whether the provider may charge for it; `retry_after` the provider's own wish, in seconds; `headroom`
-    what it says is left of its limits.
+    what it says is left of its limits; `estimate` what the part of an answer that did arrive will have taken, where
+    some did.
     """
 
     outcome: ClassVar[Outcome] = "server-error"
@@ -103,6 +104,7 @@ class ProviderError(FanzError):
         self.retry_after = retry_after
         self.response_id = response_id
         self.headroom = headroom
+        self.estimate: Usage | None = None
 
 
 class Throttled(ProviderError):

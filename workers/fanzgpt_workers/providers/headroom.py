@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from fanzgpt_workers.core.headroom import Headroom, Level
+from fanzgpt_workers.ports import Completion
 
 _MEASURES: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 _PARTS: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
@@ -29,6 +31,12 @@ def headroom(headers: Mapping[str, str]) -> Headroom | None:
         # Anthropic's `tokens` are then whichever of the two has less left, and no limit on their sum.
         told = told._replace(tokens=None)
     return None if told == Headroom() else told
+
+
+def with_headroom(completion: Completion, headers: Mapping[str, str]) -> Completion:
+    """The completion with what was said beside it."""
+    told = headroom(headers)
+    return completion if told is None else replace(completion, headroom=told)
 
 
 def exhausted_for(headers: Mapping[str, str], *, now: float) -> float | None:
