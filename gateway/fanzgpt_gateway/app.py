@@ -14,6 +14,7 @@ from fanzgpt_gateway.health import HealthChecks
 from fanzgpt_gateway.ledger import LedgerReader
 from fanzgpt_gateway.metrics import Metrics
 from fanzgpt_gateway.settings import Settings
+from fanzgpt_gateway.streaming import Streaming
 from fanzgpt_gateway.web.arrival import HEADER, Arrival
 from fanzgpt_gateway.web.body_bounds import BodyBounds
 from fanzgpt_gateway.web.calls import calls
@@ -32,6 +33,7 @@ class Parts:
 
     authenticator: Authenticator
     asking: Asking
+    streaming: Streaming
     ledger: LedgerReader
     cancelling: Cancelling
     checks: HealthChecks
@@ -53,8 +55,16 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     call_of = calls(wait_seconds=settings.wait_seconds, trusted_proxies=settings.trusted_proxies)
-    app.include_router(generation(parts.asking, call_of))
-    app.include_router(requests(ledger=parts.ledger, asking=parts.asking, cancelling=parts.cancelling, call_of=call_of))
+    app.include_router(generation(parts.asking, parts.streaming, call_of))
+    app.include_router(
+        requests(
+            ledger=parts.ledger,
+            asking=parts.asking,
+            streaming=parts.streaming,
+            cancelling=parts.cancelling,
+            call_of=call_of,
+        )
+    )
     app.include_router(health(parts.checks))
     app.include_router(playground())
     answer_failures(app)
@@ -67,7 +77,15 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", HEADER],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "Prefer",
+                "X-On-Disconnect",
+                HEADER,
+            ],
             expose_headers=[
                 HEADER,
                 "Location",

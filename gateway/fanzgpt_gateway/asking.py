@@ -26,7 +26,7 @@ from fanzgpt_producers.errors import (
 )
 from fanzgpt_producers.handle import Handle
 from fanzgpt_schemas.base import JsonObject
-from fanzgpt_schemas.generation import GenerationFailed
+from fanzgpt_schemas.generation import GenerationCompleted, GenerationFailed
 from fanzgpt_schemas.identity import user_key
 from fanzgpt_schemas.requests import GenerationType, Options
 
@@ -34,14 +34,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """A call that watches its answer being made: from after which event, and whether leaving cancels the request."""
+
+    after: str | None = None
+    cancels: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call: who, under which id, from where, and for how many seconds it waits."""
+    """One call: who, under which id, from where, for how many seconds it waits, and whether it watches meanwhile."""
 
     caller: Caller
     request_id: str
     address: str
     wait_seconds: float
     traceparent: str | None = None
+    watching: Watching | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,16 @@ class Question:
     input: Mapping[str, Any]
     options: Options
     conversation_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request on its topic: whose it is, how its user's window stands, and the way to its ending."""
+
+    type: GenerationType
+    user_id: str
+    limits: Mapping[str, str]
+    handle: Handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,24 +107,35 @@ class Asking:
             Refusal: the user's window is full, the request could not be sent, or it ended without an answer.
             ContractError: the question is wrong; nothing was sent.
         """
+        asked = await self.ask(question, call)
+        ending = await self.ending(asked, call.wait_seconds)
+        if ending is None:
+            return pending(call, question.user_id, headers=asked.limits)
+        if isinstance(ending, GenerationFailed):
+            refusal = refusal_of(ending)
+            refusal.headers.update(asked.limits)
+            raise refusal
+        return JsonReply(answer_body(ending), headers=asked.limits)
+
+    async def ask(self, question: Question, call: Call, *, stream: bool = False) -> Asked:
+        """Ask; returns once the request is acknowledged by all in-sync replicas. Raises what `answer` raises."""
         user_id = call.caller.acts_for(question.user_id, required=question.needs_user)
         limits = await self._admit(call, question.user_id)
-        handle = await self._ask(question, user_id, call)
+        handle = await self._publish(question, user_id, call, stream=stream)
+        return Asked(type=question.type, user_id=user_id, limits=limits, handle=handle)
+
+    async def ending(self, asked: Asked, seconds: float) -> GenerationCompleted | GenerationFailed | None:
+        """The request's ending; None where it does not come in so many seconds, or this process is going."""
         self._count(+1)
         try:
-            ending = await handle.ending(timeout=call.wait_seconds)
+            ending = await asked.handle.ending(timeout=seconds)
         except (AnswerTimeout, ListeningStopped):
-            self._metrics.asked(question.type, "pending")
-            return pending(call, question.user_id, headers=limits)
+            self._metrics.asked(asked.type, "pending")
+            return None
         finally:
             self._count(-1)
-        if isinstance(ending, GenerationFailed):
-            self._metrics.asked(question.type, ending.reason)
-            refusal = refusal_of(ending)
-            refusal.headers.update(limits)
-            raise refusal
-        self._metrics.asked(question.type, "completed")
-        return JsonReply(answer_body(ending), headers=limits)
+        self._metrics.asked(asked.type, ending.reason if isinstance(ending, GenerationFailed) else "completed")
+        return ending
 
     async def is_pending(self, call: Call, request_id: str, user_id: str | None) -> bool:
         """Whether a request was admitted a while ago that the ledger has not heard of yet."""
@@ -126,7 +156,7 @@ class Asking:
             raise Refusal(429, "Too many requests", message, headers=admission.headers())
         return admission.headers()
 
-    async def _ask(self, question: Question, user_id: str, call: Call) -> Handle:
+    async def _publish(self, question: Question, user_id: str, call: Call, *, stream: bool) -> Handle:
         try:
             return await self._client.request(
                 question.type,
@@ -137,6 +167,7 @@ class Asking:
                 conversation_id=question.conversation_id,
                 deadline=timedelta(seconds=self._policy.deadline_seconds),
                 priority="priority",
+                stream=stream or None,
                 traceparent=call.traceparent,
             )
         except EventTooLarge as error:
@@ -159,9 +190,14 @@ def subject_of(call: Call, user_id: str | None) -> str:
 
 
 def location_of(call: Call, user_id: str | None) -> str:
-    """Where the caller reads the request: a service says whose it is, a user's token says so itself."""
-    path = f"{PREFIX}/requests/{quote(call.request_id, safe='')}"
-    whose = user_id if isinstance(call.caller, Service) else None
+    """Where the caller reads the request that it has asked."""
+    return path_of(call.caller, call.request_id, user_id)
+
+
+def path_of(caller: Caller, request_id: str, user_id: str | None) -> str:
+    """Where a caller reads a request: a service says whose it is, a user's token says so itself."""
+    path = f"{PREFIX}/requests/{quote(request_id, safe='')}"
+    whose = user_id if isinstance(caller, Service) else None
     return path if whose is None else f"{path}?userId={quote(whose, safe='')}"
 
 

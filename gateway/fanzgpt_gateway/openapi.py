@@ -21,6 +21,7 @@ def document() -> dict[str, Any]:
     parts = Parts(
         authenticator=unused,
         asking=unused,
+        streaming=unused,
         ledger=unused,
         cancelling=unused,
         checks=unused,

@@ -32,8 +32,10 @@ from fanzgpt_gateway.limits.redis_windows import RedisWindows, open_redis
 from fanzgpt_gateway.limits.windows import Allowance, Windows
 from fanzgpt_gateway.logs import open_logs
 from fanzgpt_gateway.metrics import Metrics
+from fanzgpt_gateway.partials import PartialReader
 from fanzgpt_gateway.serving import listen, server
 from fanzgpt_gateway.settings import Settings
+from fanzgpt_gateway.streaming import Streaming
 from fanzgpt_gateway.web.health import supervision
 from fanzgpt_producers.client import GenerationClient
 from fanzgpt_producers.errors import BrokerUnavailable
@@ -133,17 +135,27 @@ async def _parts(client: GenerationClient, settings: Settings, metrics: Metrics)
         services.append(
             Service(name="redis", ping=partial(_ping, redis), without="windows are counted by each replica for itself")
         )
+    asking = Asking(client=client, windows=_windows(redis, metrics), policy=_policy(settings), metrics=metrics)
+    cancelling, partials = Cancelling(client.publisher, clock=_now), PartialReader(redis)
     try:
         yield Parts(
             authenticator=_authenticator(settings),
-            asking=Asking(client=client, windows=_windows(redis, metrics), policy=_policy(settings), metrics=metrics),
+            asking=asking,
+            streaming=Streaming(
+                asking=asking,
+                partials=partials,
+                ledger=ledger,
+                cancelling=cancelling,
+                seconds=settings.deadline_seconds,
+            ),
             ledger=ledger,
-            cancelling=Cancelling(client.publisher, clock=_now),
+            cancelling=cancelling,
             checks=HealthChecks(tuple(services), clock=time.monotonic),
             metrics=metrics,
             new_id=new_request_id,
         )
     finally:
+        await partials.close()
         await ledger.close()
         if redis is not None:
             await redis.aclose()

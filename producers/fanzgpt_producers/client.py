@@ -118,6 +118,7 @@ class GenerationClient:
         conversation_id: str | None = None,
         deadline: datetime | timedelta | None = None,
         on_unknown: OnUnknown | None = None,
+        stream: bool | None = None,
         metadata: Mapping[str, object] | None = None,
         priority: Priority = "standard",
         traceparent: str | None = None,
@@ -134,6 +135,7 @@ class GenerationClient:
             conversation_id: requests of one conversation run one after another.
             deadline: when an answer becomes useless: an instant, or a time from now; nothing is spent past it.
             on_unknown: what to do where a crash hid the outcome of a paid call: `retry` or `fail`.
+            stream: show the answer while it is made; the gateway's clients can watch it.
             metadata: travels with the request; not part of what is asked.
             priority: `priority` for somebody who is waiting, `batch` for what can wait.
             traceparent: the W3C trace context to go on with.
@@ -154,6 +156,7 @@ class GenerationClient:
             conversation_id=conversation_id,
             deadline=self._clock() + deadline if isinstance(deadline, timedelta) else deadline,
             on_unknown=on_unknown,
+            stream=stream,
             metadata=metadata,
         )
         record = encode_request(

@@ -30,6 +30,7 @@ def new_request(
     conversation_id: str | None = None,
     deadline: datetime | str | None = None,
     on_unknown: OnUnknown | None = None,
+    stream: bool | None = None,
     metadata: Mapping[str, object] | None = None,
 ) -> GenerationRequested:
     """A request that every reader of the contract will accept.
@@ -52,6 +53,7 @@ def new_request(
         "conversationId": conversation_id,
         "deadline": deadline,
         "onUnknown": on_unknown,
+        "stream": stream,
         "metadata": dict(metadata) if isinstance(metadata, Mapping) else metadata,
     }
     data = {name: value for name, value in given.items() if value is not None}

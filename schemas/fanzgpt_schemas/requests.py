@@ -54,6 +54,7 @@ class _Requested(Model):
     `request_id`: the caller's id, unique within the user; the codec fills it in when it is missing.
     `deadline`: an answer after this instant is of no use; nothing is spent past it.
     `on_unknown`: what to do with a call whose outcome a crash hid: call again (`retry`) or end as failed (`fail`).
+    `stream`: show the answer while it is made, to those who watch; the ending is the same with it and without.
     """
 
     request_id: RequestId
@@ -62,6 +63,7 @@ class _Requested(Model):
     conversation_id: Label | None = None
     deadline: Instant | None = None
     on_unknown: OnUnknown | None = None
+    stream: bool | None = None
     metadata: JsonObject | None = None
 
 

@@ -101,6 +101,7 @@ def a_claim(**changes: object) -> Claim:
         fingerprint=b"\x01" * 32,
         origin=Origin("ai.generation.requested", 0, 7),
         owner=uuid4(),
+        term=1,
         deadline=datetime(2026, 5, 1, 12, tzinfo=UTC),
         conversation_id="c-1",
     )
@@ -153,6 +154,36 @@ async def test_the_same_origin_again_takes_over_one_epoch_up(subject: Subject) -
     await subject.ledger.claim([claim])
     assert await subject.ledger.claim([replace(claim, owner=uuid4())]) == [Granted(2)]
     assert await subject.ledger.claim([claim]) == [Granted(3)]
+
+
+async def test_a_claim_of_a_lower_term_is_of_a_worker_that_has_lost_the_partition(subject: Subject) -> None:
+    claim = a_claim(term=7)
+    await subject.ledger.claim([claim])
+    successor = replace(claim, owner=uuid4(), term=8)
+    assert await subject.ledger.claim([successor]) == [Granted(2)]
+
+    [verdict] = await subject.ledger.claim([claim])
+
+    assert isinstance(verdict, OwnedElsewhere)
+    attempt = an_attempt(claim, epoch=2)
+    assert await subject.ledger.start_attempts([attempt]) == [True], "the successor's calls are its own"
+
+
+async def test_a_claim_of_the_same_term_is_a_restart_of_the_same_member(subject: Subject) -> None:
+    claim = a_claim(term=7)
+    await subject.ledger.claim([claim])
+    assert await subject.ledger.claim([replace(claim, owner=uuid4())]) == [Granted(2)]
+
+
+async def test_terms_that_began_anew_are_waited_for_no_longer_than_a_silent_owner(subject: Subject) -> None:
+    claim = a_claim(term=7)
+    await subject.ledger.claim([claim])
+    of_a_new_group = replace(claim, owner=uuid4(), term=1)
+    [verdict] = await subject.ledger.claim([of_a_new_group])
+    assert isinstance(verdict, OwnedElsewhere)
+    await subject.let_pass(TAKEOVER_AFTER + 60)
+    assert await subject.ledger.claim([of_a_new_group]) == [Granted(2)]
+    assert await subject.ledger.claim([replace(of_a_new_group, owner=uuid4())]) == [Granted(3)], "and is what counts"
 
 
 async def test_a_takeover_finds_the_earlier_attempts_and_marks_the_open_ones_unknown(subject: Subject) -> None:

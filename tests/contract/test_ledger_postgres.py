@@ -58,6 +58,7 @@ def a_claim(key: UUID | None = None, **changes: object) -> Claim:
         fingerprint=b"\x01" * 32,
         origin=Origin("ai.generation.requested", 0, 7),
         owner=uuid4(),
+        term=1,
     )
     return replace(claim, **changes)
 

@@ -22,6 +22,7 @@ from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
 # Few of everything, so that calls meet: the interesting courses are those in which two parties mean the same request.
 REQUESTS = st.integers(0, 2)
 OWNERS = st.integers(0, 1)
+TERMS = st.sampled_from([1, 1, 1, 2, 3])
 STALE = st.sampled_from([0, 0, 0, 1])  # epochs behind the present one
 ATTEMPTS = st.integers(0, 5)
 OUTCOMES = st.sampled_from(["ok", "timeout", "unknown"])
@@ -64,7 +65,7 @@ def batches(item: st.SearchStrategy) -> st.SearchStrategy:
 CALLS = st.one_of(
     st.builds(
         Claiming,
-        batches(st.tuples(REQUESTS, st.integers(0, 1), st.sampled_from([0, 0, 0, 1]), OWNERS)),
+        batches(st.tuples(REQUESTS, st.integers(0, 1), st.sampled_from([0, 0, 0, 1]), OWNERS, TERMS)),
         impatient=st.sampled_from([False, False, False, True]),
     ),
     st.builds(Starting, batches(st.tuples(st.integers(1, 2), REQUESTS, STALE))),
@@ -104,7 +105,7 @@ class World:
             case Publishing():
                 return "mark_published", [self.key("request", number) for number in call.items]
 
-    def claim(self, request: int, origin: int, fingerprint: int, owner: int) -> Claim:
+    def claim(self, request: int, origin: int, fingerprint: int, owner: int, term: int) -> Claim:
         return Claim(
             request_key=self.key("request", request),
             request_id=f"{request}",
@@ -114,6 +115,7 @@ class World:
             fingerprint=bytes([fingerprint]),
             origin=Origin("requests", 0, 10 * request + origin),
             owner=self.key("owner", owner),
+            term=term,
         )
 
     def start(self, ordinal: int, request: int, behind: int) -> AttemptStarted:

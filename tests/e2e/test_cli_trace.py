@@ -73,6 +73,7 @@ class Course:
             fingerprint=b"f",
             origin=origin,
             owner=uuid4(),
+            term=1,
         )
         await ledger.claim([claim])
         started = AttemptStarted(

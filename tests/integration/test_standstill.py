@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -13,7 +14,7 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from tests.unit.engine.driven import HandWork, Told
 
 from fanzgpt_workers.core.lanes import Caps
-from fanzgpt_workers.engine.group import Membership, open_consumer
+from fanzgpt_workers.engine.group import Membership, open_consumer, term_of
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
 
 SESSION_SECONDS = 6.0  # what a broker allows at least
@@ -67,6 +68,7 @@ class Member:
             intake=self.work,
             limits=EngineLimits(caps=Caps(in_flight=1, per_user=1), drain_seconds=1),
             watcher=self.told,
+            term=partial(term_of, consumer),
         )
         await self._engine.run()
 

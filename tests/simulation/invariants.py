@@ -21,7 +21,7 @@ from fanzgpt_schemas.codec import decode_request
 from fanzgpt_schemas.events import COMPLETED_TOPIC, FAILED_TOPIC
 from fanzgpt_schemas.fingerprint import fingerprint
 from fanzgpt_workers.core.attempts import AttemptStarted
-from fanzgpt_workers.core.claims import Claim, Granted, Verdict
+from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, Saved, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.lifecycle.outbox import unpack
@@ -56,7 +56,6 @@ class Auditor:
     requests: dict[UUID, Asked] = field(default_factory=dict)
     hosts: set[Host] = field(default_factory=set)
     begun: dict[UUID, float] = field(default_factory=dict)
-    claimed_in_doubt: dict[UUID, list[float]] = field(default_factory=lambda: defaultdict(list))
     _at: dict[tuple[int, int], Asked] = field(default_factory=dict)
     _conversations: dict[str, list[Asked]] = field(default_factory=lambda: defaultdict(list))
     _rivals: set[UUID] = field(default_factory=set)
@@ -138,12 +137,10 @@ class Auditor:
     # --- the database
 
     def claimed(self, host: Host, claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> None:
-        """A host that does not know yet that it is out may take a request from its new owner."""
+        """Whose a request is, changes."""
         for claim, verdict in zip(claims, verdicts, strict=True):
             self.history.say(host.name, "claims", claim.request_id, claim.origin, str(verdict)[:40])
             self.hosts.add(host)
-            if isinstance(verdict, Granted) and host.is_in_doubt:
-                self.claimed_in_doubt[claim.request_key].append(asyncio.get_running_loop().time())
 
     def started(self, host: Host, attempts: Sequence[AttemptStarted], allowed: Sequence[bool]) -> None:
         """No attempt begins after the request's end, or before the end of what its conversation asked earlier."""

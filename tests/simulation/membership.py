@@ -28,8 +28,8 @@ class SimConsumer:
         self._broker = broker
         self._group = broker.group(group)
         self._losing = losing
-        self._generation = -1
-        self._holds = False
+        self.generation = -1
+        self._given = asyncio.Event()
         self._turn = asyncio.Lock()
         self._committing = asyncio.Lock()
         self._listener: ConsumerRebalanceListener | None = None
@@ -42,15 +42,23 @@ class SimConsumer:
         self._keeping = asyncio.create_task(self._keep_membership())
 
     async def getmany(self, *only: TopicPartition, timeout_ms: int, max_records: int) -> dict[Any, list[Written]]:
-        """The next records of the assigned partitions, as many as please the network."""
+        """The next records of the assigned partitions, as many as please the network.
+
+        As in aiokafka they are handed out in the instant of the return, and never while a rebalance is under way.
+        """
+        waiting = any(self._next(tp) for tp in only or tuple(self._positions)) and not self._losing.strikes()
+        await self.host.cross(at_least=0.0 if waiting else timeout_ms / 1000)
+        await self._given.wait()
         found: dict[Any, list[Written]] = {}
         for tp in only or tuple(self._positions):
-            records = self._broker.between(tp, self._positions.get(tp, NOWHERE))
-            if records and not self._losing.strikes():
+            records = self._next(tp)
+            if records and waiting:
                 found[tp] = records[: self._broker.random.randint(1, max_records)]
                 self._positions[tp] = found[tp][-1].offset + 1
-        await self.host.cross(at_least=0.0 if found else timeout_ms / 1000)
         return found
+
+    def _next(self, tp: TopicPartition) -> list[Written]:
+        return self._broker.between(tp, self._positions.get(tp, NOWHERE))
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         """Go on there."""
@@ -66,7 +74,7 @@ class SimConsumer:
                 raise IllegalStateError("not assigned")
             if self._losing.strikes():
                 raise RequestTimedOutError("lost on the way")
-            self._group.commit(self, self._generation, {tp: each.offset for tp, each in offsets.items()})
+            self._group.commit(self, self.generation, {tp: each.offset for tp, each in offsets.items()})
             if self._losing.strikes():
                 raise RequestTimedOutError("taken, and the answer lost")
             await self.host.cross()
@@ -86,7 +94,7 @@ class SimConsumer:
     async def give_back(self) -> None:
         """Before a rebalance. A member does one thing at a time, so what the last one gave is taken over first."""
         async with self._turn:
-            self._holds = False
+            self._given.clear()
             await self.host.cross()
             if self._listener is not None:
                 # In an order of its own, which a set would not have.
@@ -99,10 +107,11 @@ class SimConsumer:
             await self.host.cross()
             if generation != self._group.generation or self not in self._group.members:
                 return
-            self._generation = generation
+            self.generation = generation
             self._positions = {tp: self._group.committed.get(tp, 0) for tp in share}
-            self._holds = True
+            self._given.set()
             self.host.confirm()
+            await self.host.cross()  # what is fetched already may be handed out before the listener hears of it
             if self._listener is not None:
                 await self._listener.on_partitions_assigned(tuple(share))
 
@@ -125,7 +134,7 @@ class SimConsumer:
             if self not in self._group.members:
                 await self.give_back()
                 await self._group.join(self)
-            elif self._holds and self._group.generation == self._generation:
+            elif self._given.is_set() and self._group.generation == self.generation:
                 self.host.confirm()
 
 

@@ -22,7 +22,6 @@ class Books(Protocol):
     bill: list[Billed]
     hosts: set[Host]
     begun: dict[UUID, float]
-    claimed_in_doubt: dict[UUID, list[float]]
 
 
 def unearned(books: Books) -> Iterator[str]:
@@ -62,7 +61,6 @@ def _was_in_doubt(books: Books, key: UUID, earlier: Billed, later: Billed) -> bo
     begun = books.begun.get(earlier.attempt_id, earlier.at)
     return (
         earlier.host.was_hurt(begun, later.at)
-        or any(begun <= at <= later.at for at in books.claimed_in_doubt[key])
         # its row was written in time, and then it stood still
         or later.host.was_hurt(books.begun.get(later.attempt_id, later.at), later.at)
     )

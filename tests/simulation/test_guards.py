@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.stores.memory_ledger import MemoryLedger
 from fanzgpt_workers.stores.memory_sink_store import MemorySinkStore
 
-SEEDS = 300
+SEEDS = 1_000
 
 
 class WithoutEpochs(MemoryLedger):
@@ -40,6 +41,14 @@ class WithoutEpochs(MemoryLedger):
         if ending.settles is not None:
             self._settle(ending.settles)
         return Saved()
+
+
+class WithoutTerms(MemoryLedger):
+    """Whoever has the record in hands is its partition's holder."""
+
+    def _claim(self, claim: Claim) -> Verdict:
+        held = self.requests.get(claim.request_key)
+        return super()._claim(claim if held is None else replace(claim, term=held.claim.term))
 
 
 class ForgettingEndings(MemoryLedger):
@@ -121,20 +130,32 @@ class KeepingWhatIsGone(Engine):
         await super().on_partitions_revoked(set())
 
 
+class DroppingWhatComesAcross(Engine):
+    """What a fetch brings that was begun under an earlier assignment is left alone."""
+
+    async def _fetch(self) -> None:
+        self._asked_under = self._book.epoch
+        await super()._fetch()
+
+    def _take(self, record: Record) -> None:
+        if self._asked_under == self._book.epoch:
+            super()._take(record)
+
+
 class TakingBackUnasked(Engine):
     """What another has taken is taken back without asking the group, at the end of its lane."""
 
     async def _is_ours(self, partition: Partition) -> bool:
         return False
 
-    async def _perform(self, work: Work) -> None:
+    async def _perform(self, work: Work, term: int) -> None:
         results: list[Handled] = []
 
-        async def run() -> Handled:
-            results.append(await work.run())
+        async def run(term: int) -> Handled:
+            results.append(await work.run(term))
             return results[0]
 
-        await super()._perform(Work(work.record, work.slot, run))
+        await super()._perform(Work(work.record, work.slot, run), term)
         if results == [Handled.LET_GO] and self._may_run(work.record.origin.of):
             self._queue(work)
 
@@ -142,8 +163,8 @@ class TakingBackUnasked(Engine):
 class TakingALossForAnEnding(Answering):
     """A request that another has taken is done with."""
 
-    async def run(self, request: LiveRequest) -> Handled:
-        await super().run(request)
+    async def run(self, request: LiveRequest, *, term: int) -> Handled:
+        await super().run(request, term=term)
         return Handled.DONE
 
 
@@ -185,6 +206,7 @@ class PassingWhatWasNotStored(Sink[HistoryRow]):
 
 GUARDS: Mapping[str, Parts] = {
     "an ending is saved under its epoch": Parts(ledger=WithoutEpochs),
+    "a claim is of the term in which its partition was given": Parts(ledger=WithoutTerms),
     "a request that has its ending is not begun again": Parts(ledger=ForgettingEndings),
     "an attempt is written before its call": Parts(far_ledger=CallingUnwritten),
     "an ending is saved before it is published": Parts(answering=PublishedBeforeSaved),
@@ -192,6 +214,7 @@ GUARDS: Mapping[str, Parts] = {
     "a commit stops at what runs": Parts(engine=CommittingWhatRuns),
     "what runs is waited for before partitions go": Parts(engine=WithoutDrain),
     "what waits for a partition goes with it": Parts(engine=KeepingWhatIsGone),
+    "what a fetch brings is worked on, whenever it was begun": Parts(engine=DroppingWhatComesAcross),
     "what was taken is taken back in its place, if the group agrees": Parts(engine=TakingBackUnasked),
     "a request that another has taken is not done": Parts(answering=TakingALossForAnEnding),
     "what cannot be stored is kept": Parts(sink=WithoutLetters),

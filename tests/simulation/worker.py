@@ -118,8 +118,9 @@ def make_worker(world: "World", host: Host, wishes: Wishes) -> Engine:
         observer=watch,
         wishes=wishes,
     )
+    consumer = parts.consumer(world.broker, "generation", host, world.kafka)
     return parts.engine(
-        consumer=parts.consumer(world.broker, "generation", host, world.kafka),
+        consumer=consumer,
         topics=(REQUESTED_TOPIC,),
         intake=parts.intake(
             answering=answering,
@@ -135,7 +136,8 @@ def make_worker(world: "World", host: Host, wishes: Wishes) -> Engine:
             drain_seconds=DRAIN_SECONDS,
         ),
         watcher=watch,
-        let_go=caller.let_go,
+        term=lambda: consumer.generation,
+        let_go=answering.let_go,
     )
 
 

@@ -26,6 +26,7 @@ from fanzgpt_workers.observability.logs import open_logs
 from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.observability.readiness import announce_ready
 from fanzgpt_workers.observability.standing import Standing
+from fanzgpt_workers.observability.standstills import where_tasks_stand
 from fanzgpt_workers.settings import ProcessName, Settings
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.watching import GenerationWatch, SinkWatch
@@ -172,7 +173,7 @@ def _drain_seconds(name: ProcessName, settings: Settings) -> float:
 
 def _leave(within: float, log: FilteringBoundLogger) -> None:
     # What a kill may not lose is not lost here either: rows, offsets and endings are where they were promised to be.
-    log.error("left before everything was closed", seconds=within)
+    log.error("left before everything was closed", seconds=within, stood_at=list(where_tasks_stand()))
     logging.shutdown()
     os._exit(LEFT_EARLY)
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 from uuid import UUID
 
-from fanzgpt_workers.core.attempts import Outcome
+from fanzgpt_workers.core.attempts import Outcome, Usage
 
 
 class FanzError(Exception):
@@ -78,7 +78,8 @@ class ProviderError(FanzError):
     """A provider call without an answer.
 
     `outcome` is what the ledger records; `retryable` whether the same call may succeed later at the same provider;
-    `maybe_billed` whether the provider may charge for it; `retry_after` the provider's own wish, in seconds.
+    `maybe_billed` whether the provider may charge for it; `retry_after` the provider's own wish, in seconds; `estimate`
+    what the part of an answer that did arrive will have taken, where some did.
     """
 
     outcome: ClassVar[Outcome] = "server-error"
@@ -99,6 +100,7 @@ class ProviderError(FanzError):
         self.status = status
         self.retry_after = retry_after
         self.response_id = response_id
+        self.estimate: Usage | None = None
 
 
 class Throttled(ProviderError):

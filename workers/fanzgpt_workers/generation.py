@@ -6,9 +6,12 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
+
+from redis.asyncio import Redis
 
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
@@ -18,7 +21,7 @@ from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import Routes
 from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.book import Room
-from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
+from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer, term_of
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
 from fanzgpt_workers.filtering.filter import TermsFilter
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
@@ -29,8 +32,11 @@ from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
+from fanzgpt_workers.partials.redis_outlet import RedisOutlet
+from fanzgpt_workers.partials.showing import PartialAnswers
 from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.prompts.library import PromptLibrary
+from fanzgpt_workers.prompts.preview import preview
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.opening import open_providers
 from fanzgpt_workers.providers.pricing import ListPricing, listed_as
@@ -93,6 +99,7 @@ async def open_generation(
         limits_of_providers = provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
         breakers_of_models = breakers(ai, redis, observer=watch)
         answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
+        partials = None if redis is None else _partials(redis, content_filter, watch)
         caller = Caller(
             books=books,
             providers={
@@ -105,6 +112,7 @@ async def open_generation(
             jitter=random.random,
             policy=_call_policy(ai),
             door=Door(breakers=breakers_of_models, limits=limits_of_providers),
+            partials=partials,
         )
         wishes = Wishes(clock)
         answering = Answering(
@@ -152,12 +160,8 @@ async def open_generation(
             intake=intake,
             limits=_limits(settings),
             watcher=watch,
-            let_go=_both(
-                limits_of_providers.let_go,
-                breakers_of_models.let_go,
-                caller.let_go,
-                *([] if answers is None else [answers.let_go]),
-            ),
+            term=partial(term_of, consumer),
+            let_go=_all_of(limits_of_providers.let_go, breakers_of_models.let_go, answering.let_go),
         )
         watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models, answers)
         hearing = hear_cancellations(
@@ -170,9 +174,10 @@ async def open_generation(
             caught_up=(caught_up := asyncio.Event()),
         )
         try:
-            async with _beside(
-                engine, hearing, breakers_of_models.follow(), content_filter.follow(told=watch.terms_read)
-            ):
+            following = [hearing, breakers_of_models.follow(), content_filter.follow(told=watch.terms_read)]
+            if partials is not None:
+                following.append(partials.follow())
+            async with _beside(engine, *following):
                 with contextlib.suppress(TimeoutError):  # no reason not to work: they are read as soon as may be
                     await asyncio.wait_for(caught_up.wait(), CATCH_UP_SECONDS)
                 yield engine
@@ -185,8 +190,12 @@ async def open_generation(
                 await provider.aclose()
 
 
-def _both(*acts: Callable[[], None]) -> Callable[[], None]:
-    """One act of several."""
+def _partials(redis: Redis, content_filter: TermsFilter, watch: GenerationWatch) -> PartialAnswers:
+    return PartialAnswers(RedisOutlet(redis), preview=preview, content_filter=content_filter, away=watch.partials_away)
+
+
+def _all_of(*acts: Callable[[], None]) -> Callable[[], None]:
+    """One act of several, in order."""
 
     def act() -> None:
         for each in acts:

@@ -4,7 +4,7 @@ Delivery: every method returns only when its effect is durable, or raises. `Unav
 may not have happened and the same call may be repeated: each is idempotent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -90,10 +90,18 @@ class Prompt:
     turns: tuple[Turn, ...]
     output_schema: OutputSchema | None = None
 
+    @property
+    def characters(self) -> int:
+        """How long it is in all."""
+        return len(self.system) + sum(len(turn.text) for turn in self.turns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCall:
-    """One call to make. `timeout` in seconds covers the whole call, from connecting to the last byte."""
+    """One call to make. `timeout` in seconds covers the whole call, from connecting to the last byte.
+
+    With `grown` the answer is asked for as a stream: it is told of each piece of text as it comes, and returns at once.
+    """
 
     model: str
     prompt: Prompt
@@ -102,6 +110,7 @@ class ProviderCall:
     timeout: float
     request_id: str
     attempt_id: UUID
+    grown: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +291,34 @@ class ContentFilter(Protocol):
 
     def blocks_answer(self, output: Mapping[str, JsonValue]) -> bool:
         """Whether the answer contains one."""
+        ...
+
+    def releasable(self, text: str, released: int) -> int:
+        """How many characters of a text that still grows may be shown, whatever follows; never fewer than `released`.
+
+        `released` is what it said of the same text when it was shorter.
+        """
+        ...
+
+
+class Growing(Protocol):
+    """An answer that is being made, piece by piece."""
+
+    @property
+    def characters(self) -> int:
+        """How long it is."""
+        ...
+
+    def add(self, piece: str) -> None:
+        """Its next piece."""
+        ...
+
+
+class Partials(Protocol):
+    """Where answers are shown while they are made: at best effort, since the ending holds the whole answer."""
+
+    def begin(self, request_key: UUID, request: GenerationRequested, prompt: Prompt, *, attempt: int) -> Growing | None:
+        """An answer begins, in place of those of earlier attempts; None where nobody watches or it is no text."""
         ...
 
 

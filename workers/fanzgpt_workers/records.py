@@ -36,11 +36,15 @@ class Handled(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """A record made runnable. `run` handles every error of its own; what it raises stops the process."""
+    """A record made runnable.
+
+    `run` is told the term in which its partition was given to this member. It handles every error of its own; what it
+    raises stops the process.
+    """
 
     record: Record
     slot: Slot
-    run: Callable[[], Awaitable[Handled]]
+    run: Callable[[int], Awaitable[Handled]]
 
 
 class Intake(Protocol):

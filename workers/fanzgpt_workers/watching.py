@@ -91,6 +91,11 @@ class GenerationWatch:
         self.metrics.unavailable("redis")
         self._log.warning("answering without the cache", error=str(error))
 
+    def partials_away(self, error: Exception) -> None:
+        """Answers are made as ever, and not shown while they are made."""
+        self.metrics.unavailable("redis")
+        self._log.warning("answers are not shown while they are made", error=str(error))
+
     def breaker_opened(self, target: Target) -> None:
         """A model is down: nobody calls it but to ask whether it is back."""
         self._log.warning("breaker opened", target=str(target))

@@ -4,18 +4,21 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from fanzgpt_gateway.asking import Call
+from fanzgpt_gateway.asking import Call, Watching
 from fanzgpt_gateway.refusals import InvalidRequest
 from fanzgpt_gateway.web.address import Network, client_address
 from fanzgpt_gateway.web.arrival import SAFE
+from fanzgpt_gateway.web.event_stream import MEDIA_TYPE
 from fanzgpt_schemas.errors import Violation
 
 CallOf: TypeAlias = Callable[[Request], Awaitable[Call]]
 
 _UNSAFE: Final = "has to be 1 to 128 visible ASCII characters"
 _WAIT: Final = re.compile(r"\bwait=(\d{1,6})\b")
+_STEP_ID: Final = re.compile(r"\d{1,15}-\d{1,15}")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -23,7 +26,8 @@ def calls(*, wait_seconds: float, trusted_proxies: Sequence[Network]) -> CallOf:
     """Reads calls.
 
     The request's id is its Idempotency-Key, else its X-Request-ID, else a new one. `Prefer: wait=N` waits N seconds
-    where that is less than `wait_seconds`; `Prefer: respond-async` waits for nothing.
+    where that is less than `wait_seconds`; `Prefer: respond-async` waits for nothing. `Accept: text/event-stream`
+    watches the answer being made, after the event of `Last-Event-ID`.
     """
 
     # A coroutine, though it waits for nothing: FastAPI calls plain functions in a thread, which costs more.
@@ -37,6 +41,7 @@ def calls(*, wait_seconds: float, trusted_proxies: Sequence[Network]) -> CallOf:
             address=client_address(peer, headers.getlist("x-forwarded-for"), trusted_proxies),
             wait_seconds=min(_preferred(headers.get("prefer", "")), wait_seconds),
             traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
+            watching=_watching(request) if _accepts_events(headers) else None,
         )
 
     return call_of
@@ -53,6 +58,19 @@ def _request_id(request: Request) -> str:
     if SAFE.fullmatch(key) is None:
         raise InvalidRequest(Violation(field="Idempotency-Key", reason=_UNSAFE))
     return key
+
+
+def _accepts_events(headers: Headers) -> bool:
+    kinds = (kind.partition(";")[0].strip().lower() for kind in headers.get("accept", "").split(","))
+    return MEDIA_TYPE in kinds
+
+
+def _watching(request: Request) -> Watching:
+    after = request.headers.get("last-event-id", "")
+    told = request.query_params.get("onDisconnect") or request.headers.get("x-on-disconnect") or "continue"
+    if told not in {"continue", "cancel"}:
+        raise InvalidRequest(Violation(field="onDisconnect", reason="is `continue` or `cancel`"))
+    return Watching(after=after if _STEP_ID.fullmatch(after) else None, cancels=told == "cancel")
 
 
 def _preferred(prefer: str) -> float:

@@ -21,6 +21,23 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
         "example": "wait=5",
     },
 }
+_WATCHING: Final[list[dict[str, Any]]] = [
+    {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "description": "With `Accept: text/event-stream`: the last event that was seen; what came after it is shown.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "onDisconnect",
+        "in": "query",
+        "required": False,
+        "description": "With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. "
+        "X-On-Disconnect says the same as a header.",
+        "schema": {"enum": ["continue", "cancel"], "default": "continue"},
+    },
+]
 _SECURITY: Final = {
     "apiKey": {"type": "http", "scheme": "bearer", "description": "A service's key."},
     "token": {
@@ -59,5 +76,7 @@ def _complete(document: dict[str, Any]) -> None:
             operation.setdefault("parameters", []).extend(
                 {"name": name, "in": "header", "required": False, **_HEADERS[name]} for name in names
             )
+            if method != "delete":
+                operation["parameters"].extend(_WATCHING)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
+from starlette.responses import Response
 
 from fanzgpt_gateway.asking import Asking, Call, Question
+from fanzgpt_gateway.streaming import Streaming
 from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import (
     Accepted,
@@ -32,7 +34,7 @@ from fanzgpt_gateway.web.bodies import (
     VoiceSynthesisBody,
 )
 from fanzgpt_gateway.web.calls import CallOf
-from fanzgpt_gateway.web.replies import JsonReply
+from fanzgpt_gateway.web.event_stream import EVENTS
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ErrorBody, "description": text}
@@ -52,16 +54,16 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def generation(asking: Asking, call_of: CallOf) -> APIRouter:
-    """The routes, answered by `asking`."""
+def generation(asking: Asking, streaming: Streaming, call_of: CallOf) -> APIRouter:
+    """The routes, answered by `asking`, or piece by piece by `streaming`."""
     router = APIRouter(prefix=PREFIX, tags=["generation"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
 
     def answers(path: str, answer: type[Answered]) -> Callable[..., Any]:
         pending = {"model": Accepted, "description": "The answer takes longer; it will be at Location"}
-        return router.post(path, response_model=answer, responses={202: pending, **ERRORS})
+        return router.post(path, response_model=answer, responses={200: EVENTS, 202: pending, **ERRORS})
 
-    async def ask(body: Asked, call: Call) -> JsonReply:
+    async def ask(body: Asked, call: Call) -> Response:
         question = Question(
             type=body.type,
             user_id=body.user_id,
@@ -70,45 +72,47 @@ def generation(asking: Asking, call_of: CallOf) -> APIRouter:
             options=body.options,
             conversation_id=body.conversation_id,
         )
+        if call.watching is not None:
+            return await streaming.ask(question, call, call.watching)
         return await asking.answer(question, call)
 
     @answers("/content/social-post", SocialPostAnswer)
-    async def social_post(body: SocialPostBody, call: Arrived) -> JsonReply:
+    async def social_post(body: SocialPostBody, call: Arrived) -> Response:
         """A post about a topic, shaped for a platform."""
         return await ask(body, call)
 
     @answers("/content/personalized-message", PersonalizedMessageAnswer)
-    async def personalized_message(body: PersonalizedMessageBody, call: Arrived) -> JsonReply:
+    async def personalized_message(body: PersonalizedMessageBody, call: Arrived) -> Response:
         """A message from a creator to one recipient."""
         return await ask(body, call)
 
     @answers("/chat/response", ChatResponseAnswer)
-    async def chat_response(body: ChatResponseBody, call: Arrived) -> JsonReply:
+    async def chat_response(body: ChatResponseBody, call: Arrived) -> Response:
         """A reply to a message, given the conversation so far."""
         return await ask(body, call)
 
     @answers("/chat/starters", ConversationStartersAnswer)
-    async def chat_starters(body: ConversationStartersBody, call: Arrived) -> JsonReply:
+    async def chat_starters(body: ConversationStartersBody, call: Arrived) -> Response:
         """Opening lines: exactly `count` of them, five by default."""
         return await ask(body, call)
 
     @answers("/creator/content-calendar", ContentCalendarAnswer)
-    async def content_calendar(body: ContentCalendarBody, call: Arrived) -> JsonReply:
+    async def content_calendar(body: ContentCalendarBody, call: Arrived) -> Response:
         """A dated plan for a timeframe."""
         return await ask(body, call)
 
     @answers("/creator/performance-analysis", PerformanceAnalysisAnswer)
-    async def performance_analysis(body: PerformanceAnalysisBody, call: Arrived) -> JsonReply:
+    async def performance_analysis(body: PerformanceAnalysisBody, call: Arrived) -> Response:
         """An analysis of the user's own figures."""
         return await ask(body, call)
 
     @answers("/media/analyze-image", ImageAnalysisAnswer)
-    async def analyze_image(body: ImageAnalysisBody, call: Arrived) -> JsonReply:
+    async def analyze_image(body: ImageAnalysisBody, call: Arrived) -> Response:
         """A look at one image."""
         return await ask(body, call)
 
     @answers("/voice/synthesize", VoiceSynthesisAnswer)
-    async def synthesize(body: VoiceSynthesisBody, call: Arrived) -> JsonReply:
+    async def synthesize(body: VoiceSynthesisBody, call: Arrived) -> Response:
         """Speech from text."""
         return await ask(body, call)
 

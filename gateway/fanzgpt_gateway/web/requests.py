@@ -4,16 +4,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
+from starlette.responses import Response
 
-from fanzgpt_gateway.asking import Asking, Call
+from fanzgpt_gateway.asking import Asking, Call, path_of
 from fanzgpt_gateway.auth.callers import Service
 from fanzgpt_gateway.cancelling import Cancelling
 from fanzgpt_gateway.ledger import KnownRequest, LedgerReader
 from fanzgpt_gateway.outcomes import refusal_of
 from fanzgpt_gateway.refusals import InvalidRequest, Refusal, UnknownRequest
+from fanzgpt_gateway.streaming import Streaming
 from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import CancelAccepted, ErrorBody, RequestView, usage_of
 from fanzgpt_gateway.web.calls import CallOf
+from fanzgpt_gateway.web.event_stream import EVENTS
 from fanzgpt_gateway.web.replies import JsonReply
 from fanzgpt_schemas.errors import Violation
 from fanzgpt_schemas.generation import GenerationCompleted, GenerationFailed
@@ -32,7 +35,9 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def requests(*, ledger: LedgerReader, asking: Asking, cancelling: Cancelling, call_of: CallOf) -> APIRouter:
+def requests(
+    *, ledger: LedgerReader, asking: Asking, streaming: Streaming, cancelling: Cancelling, call_of: CallOf
+) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=PREFIX, tags=["requests"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
@@ -55,10 +60,13 @@ def requests(*, ledger: LedgerReader, asking: Asking, cancelling: Cancelling, ca
             return _unclaimed(request_id, owner)
         raise UnknownRequest
 
-    @router.get("/requests/{request_id:path}", response_model=RequestView, responses=_ERRORS)
-    async def read_request(request_id: RequestIdPath, call: Arrived, user_id: UserIdQuery = None) -> JsonReply:
+    @router.get("/requests/{request_id:path}", response_model=RequestView, responses={200: EVENTS, **_ERRORS})
+    async def read_request(request_id: RequestIdPath, call: Arrived, user_id: UserIdQuery = None) -> Response:
         """A request and, once it has one, its answer."""
-        return JsonReply(_view(await found(request_id, user_id, call)))
+        known = await found(request_id, user_id, call)
+        if call.watching is not None:
+            return streaming.watch(known, call.watching, location=path_of(call.caller, request_id, user_id))
+        return JsonReply(_view(known))
 
     @router.delete(
         "/requests/{request_id:path}",

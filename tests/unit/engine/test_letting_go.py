@@ -187,7 +187,7 @@ async def test_after_a_standstill_a_member_that_is_out_begins_nothing() -> None:
 
 
 @on_virtual_time
-async def test_what_was_fetched_before_a_rebalance_neither_begins_nor_moves_the_new_position() -> None:
+async def test_a_fetch_that_outlasts_a_rebalance_brings_what_the_new_assignment_begins_with() -> None:
     driven = Driven()
     driven.consumer.write(P0, [0])
     await driven.begin(P0, P1)
@@ -203,6 +203,26 @@ async def test_what_was_fetched_before_a_rebalance_neither_begins_nor_moves_the_
     driven.consumer.arriving.set()
     await driven.passing(1)
     assert driven.work.begun == [0, 0, 1]
+
+
+@on_virtual_time
+async def test_what_is_handed_out_before_the_assignment_is_told_is_fetched_again() -> None:
+    driven = Driven()
+    driven.consumer.write(P0, [0])
+    await driven.begin(P0)
+    driven.work.end(0)
+    await driven.passing(2)
+    driven.consumer.arriving.clear()
+    driven.consumer.write(P0, [1])
+    await driven.passing(1)  # a fetch is under way
+    await driven.consumer.revoke()
+    driven.consumer.give(P0)
+    driven.consumer.arriving.set()
+    await driven.passing(1)
+    assert driven.work.begun == [0]
+    await driven.consumer.tell()
+    await driven.passing(1)
+    assert driven.work.begun == [0, 1]
 
 
 @on_virtual_time

@@ -17,6 +17,7 @@ from fanzgpt_schemas.events import REQUESTED_TOPIC
 from fanzgpt_schemas.identity import request_key
 from fanzgpt_schemas.requests import OnUnknown
 from fanzgpt_workers.core.attempts import Price, Usage
+from fanzgpt_workers.core.claims import Granted
 from fanzgpt_workers.core.origin import Origin
 from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import Routes, Target
@@ -26,7 +27,8 @@ from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
-from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, ProviderCall
+from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, Partials, ProviderCall
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
@@ -45,10 +47,13 @@ class ToldProvider:
         self.calls: list[ProviderCall] = []
         self.answers: list[str | Exception | asyncio.Event] = []
         self.fails_late: Exception | None = None
+        self.says_first = ""
 
     async def complete(self, call: ProviderCall) -> Completion:
         self.calls.append(call)
         answer = self.answers.pop(0) if self.answers else "an answer"
+        if call.grown is not None:
+            call.grown(self.says_first)
         if isinstance(answer, asyncio.Event):
             await answer.wait()
             answer = self.fails_late or "a late answer"
@@ -116,6 +121,7 @@ class Living:
         repairs: int = 1,
         door: Door | None = None,
         fallbacks: Sequence[Target] = (),
+        partials: Partials | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
@@ -145,6 +151,7 @@ class Living:
                     temperature=0.5,
                 ),
                 door=door,
+                partials=partials,
             ),
             publication=publication,
             clock=self.clock,
@@ -175,7 +182,7 @@ class Living:
 
     async def take(self, value: object, *, offset: int = 0) -> Handled:
         """Live through one record."""
-        return await self.intake.work(self.record(value, offset=offset)).run()
+        return await self.intake.work(self.record(value, offset=offset)).run(1)
 
     def told(self, topic: str) -> list[dict[str, Any]]:
         """The values on a topic."""
@@ -205,3 +212,20 @@ class Living:
 def identity_of(event: Encoded) -> UUID:
     """Its id."""
     return UUID(dict(event.headers)["ce_id"].decode())
+
+
+async def another_owner(
+    living: Living, *, offset: int = 0, value: dict[str, object] | None = None
+) -> tuple[LiveRequest, Granted]:
+    """Another worker has claimed the record."""
+    request = live_request(living, offset=offset, value=value)
+    (granted,) = await living.ledger.claim([request.claim(uuid4(), term=1)])
+    assert isinstance(granted, Granted)
+    return request, granted
+
+
+def live_request(living: Living, *, offset: int = 0, value: dict[str, object] | None = None) -> LiveRequest:
+    """The request as an intake makes it."""
+    work = living.intake.work(living.record(value or asked(), offset=offset))
+    request: LiveRequest = work.run.args[1]  # type: ignore[attr-defined]  # a partial
+    return request

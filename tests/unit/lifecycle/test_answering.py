@@ -5,33 +5,22 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
-from tests.unit.lifecycle.living import TAKEOVER_SECONDS, Living, asked, identity_of
+from tests.unit.lifecycle.living import TAKEOVER_SECONDS, Living, another_owner, asked, identity_of, live_request
 from tests.unit.virtually import on_virtual_time
 
 from fanzgpt_schemas.events import ANALYTICS_TOPIC, COMPLETED_TOPIC, FAILED_TOPIC, PREFERENCES_TOPIC
 from fanzgpt_workers.core.attempts import AttemptStarted
-from fanzgpt_workers.core.claims import Granted
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
-from fanzgpt_workers.errors import Cut, OutOfCredit, Overloaded, Refused, ServerError, Throttled, TimedOut
-from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.errors import (
+    Cut,
+    OutOfCredit,
+    Overloaded,
+    Refused,
+    ServerError,
+    Throttled,
+    TimedOut,
+)
 from fanzgpt_workers.records import Handled
-
-
-async def another_owner(
-    living: Living, *, offset: int = 0, value: dict[str, object] | None = None
-) -> tuple[LiveRequest, Granted]:
-    """Another worker has claimed the record."""
-    request = live_request(living, offset=offset, value=value)
-    (granted,) = await living.ledger.claim([request.claim(uuid4())])
-    assert isinstance(granted, Granted)
-    return request, granted
-
-
-def live_request(living: Living, *, offset: int = 0, value: dict[str, object] | None = None) -> LiveRequest:
-    """The request as an intake makes it."""
-    work = living.intake.work(living.record(value or asked(), offset=offset))
-    request: LiveRequest = work.run.args[1]  # type: ignore[attr-defined]  # a partial
-    return request
 
 
 async def a_call_was_under_way(living: Living, **more: object) -> None:
@@ -390,41 +379,3 @@ async def test_an_answer_of_no_use_twice_is_the_end_of_it() -> None:
     (told,) = living.told(FAILED_TOPIC)
     assert (told["reason"], told["retryable"]) == ("output", True)
     assert len(living.provider.calls) == 2
-
-
-# --- a drain
-
-
-@on_virtual_time
-async def test_who_waits_for_another_try_leaves_when_a_drain_begins() -> None:
-    living = Living()
-    living.provider.answers = [Throttled("slow down", retry_after=100)]
-    taking = asyncio.create_task(living.take(asked()))
-    await asyncio.sleep(1)
-    living.answering._caller.let_go()
-    assert await taking is Handled.LET_GO
-    assert asyncio.get_running_loop().time() < 2
-    assert living.causes() == [("first", "throttled")]
-    assert living.held().ending is None
-    assert await living.take(asked()) is Handled.DONE
-    assert living.causes() == [("first", "throttled"), ("redelivery", "ok")]
-
-
-@on_virtual_time
-@pytest.mark.parametrize("answer", ["good", "bad"])
-async def test_a_call_under_way_when_a_drain_begins_is_heard_out_and_not_tried_again(answer: str) -> None:
-    living = Living()
-    answering = asyncio.Event()
-    living.provider.answers = [answering]
-    taking = asyncio.create_task(living.take(asked()))
-    await asyncio.sleep(1)
-    living.answering._caller.let_go()
-    await asyncio.sleep(60)
-    assert not taking.done()
-    if answer == "bad":
-        living.provider.answers = []
-        living.provider.fails_late = Cut("gone")
-    answering.set()
-    assert await taking is (Handled.DONE if answer == "good" else Handled.LET_GO)
-    assert len(living.provider.calls) == 1
-    assert bool(living.told(COMPLETED_TOPIC)) == (answer == "good")

@@ -87,6 +87,30 @@ async def test_a_caller_that_gives_up_disturbs_nobody() -> None:
         await impatient
 
 
+async def test_what_is_only_done_while_it_is_wanted_is_left_out_of_the_next_try_when_its_caller_has_gone() -> None:
+    server = Server()
+    server.refusing = 1
+    gathered = Batcher(server.double, away=lambda _: None, while_wanted=True)
+    gone, stays = gathered.submit(1), gathered.submit(2)
+    while not server.flushes:
+        await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == 4
+    assert server.flushes == [[1, 2], [2]]
+
+
+async def test_a_batch_that_nobody_wants_any_more_is_not_tried_again() -> None:
+    server = Server()
+    server.refusing = 1
+    gathered = Batcher(server.double, away=lambda _: None, while_wanted=True)
+    gone = gathered.submit(1)
+    while not server.flushes:
+        await asyncio.sleep(0)
+    gone.cancel()
+    await gathered.settle()
+    assert server.flushes == [[1]]
+
+
 async def test_settling_waits_for_everything_submitted() -> None:
     server = Server()
     gathered = batcher(server, limit=2)

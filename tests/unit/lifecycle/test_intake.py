@@ -38,7 +38,7 @@ async def test_a_record_that_breaks_the_contract_is_kept_whole_and_told_where_it
 ) -> None:
     living = Living()
     record = living.record(value, offset=5, headers=[("traceparent", b"00-x")])
-    assert await living.intake.work(record).run() is Handled.DONE
+    assert await living.intake.work(record).run(1) is Handled.DONE
     (letter,) = living.told(DEAD_LETTER_TOPIC)
     assert (letter["topic"], letter["partition"], letter["offset"]) == ("ai.generation.requested", 0, 5)
     assert letter["reason"] == "invalid"

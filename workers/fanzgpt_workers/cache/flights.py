@@ -7,8 +7,9 @@ from typing import Final, Literal, Protocol
 
 from fanzgpt_workers.cache.keeper import LEASE_SECONDS, Found, Keeper, Lease, Look, Theirs, Yours
 from fanzgpt_workers.cache.kept_text import read, write
-from fanzgpt_workers.errors import CacheUnavailable, LetGo
+from fanzgpt_workers.errors import CacheUnavailable
 from fanzgpt_workers.lifecycle.batching import Batcher
+from fanzgpt_workers.lifecycle.waits import Waits
 from fanzgpt_workers.ports import KnownAnswer
 
 FIRST_LOOK_SECONDS: Final = 0.05
@@ -91,8 +92,8 @@ class Flights:
         self._time = time
         self._observer = observer
         self._flying: dict[str, _Flight] = {}
-        self._waiting: set[asyncio.Future[KnownAnswer | _Over]] = set()
-        self._draining = asyncio.Event()
+        self._waits = Waits()
+        self._waiting = 0
         self._away_until = 0.0
         self._looks: Batcher[Lease, Look | None] = Batcher(self._look, limit=MOST_AT_ONCE, away=observer.cache_away)
         self._ends: Batcher[tuple[Lease, str], None] = Batcher(self._end, limit=MOST_AT_ONCE, away=observer.cache_away)
@@ -101,11 +102,10 @@ class Flights:
     @property
     def waiting(self) -> int:
         """Requests that wait for a call of somebody else's in this process."""
-        return len(self._waiting)
+        return self._waiting
 
     async def enter(self, key: str) -> Part:
         """See the port."""
-        draining = self._draining
         while (flight := self._flying.get(key)) is not None:
             known = await self._followed(flight)
             if isinstance(known, KnownAnswer):
@@ -117,18 +117,14 @@ class Flights:
         self._led += 1
         flight = self._flying[key] = _Flight(Lease(key, f"{self._worker}/{self._led}"))
         try:
-            return await self._first(key, flight, draining)
+            return await self._first(key, flight)
         except BaseException:
             self.broke_off(key, _Over.LEFT)
             raise
 
     def let_go(self) -> None:
         """See the port."""
-        draining, self._draining = self._draining, asyncio.Event()
-        draining.set()
-        for future in self._waiting:
-            if not future.done():
-                future.set_exception(LetGo("the process drains"))
+        self._waits.let_go()
 
     def landed(self, key: str, answer: KnownAnswer) -> None:
         """The call of this process that all wait for was answered."""
@@ -144,7 +140,7 @@ class Flights:
         if self._holding is not None:
             self._holding.cancel()
 
-    async def _first(self, key: str, flight: _Flight, draining: asyncio.Event) -> Part:
+    async def _first(self, key: str, flight: _Flight) -> Part:
         """Look until the answer is there or this process leads."""
         pause, first = FIRST_LOOK_SECONDS, True
         while True:
@@ -161,7 +157,7 @@ class Flights:
                     return Part(None, flights=self, key=key)
                 case Theirs():
                     first = False
-                    await _paused(draining, pause)
+                    await self._waits.sleep(pause)
                     pause = min(2 * pause, LONGEST_LOOK_SECONDS)
                 case Found():  # of another make: to be written over
                     self._observer.asked("called")
@@ -173,11 +169,11 @@ class Flights:
     async def _followed(self, flight: _Flight) -> KnownAnswer | _Over:
         future: asyncio.Future[KnownAnswer | _Over] = asyncio.get_running_loop().create_future()
         flight.followers.append(future)
-        self._waiting.add(future)
+        self._waiting += 1
         try:
-            return await future
+            return await self._waits.wait(future)
         finally:
-            self._waiting.discard(future)
+            self._waiting -= 1
 
     async def _looked(self, lease: Lease) -> Look | None:
         """What the keeper says; a lease that comes too late for whoever asked for it is given up."""
@@ -236,13 +232,3 @@ class Flights:
     def _is_away(self, error: Exception) -> None:
         self._away_until = self._time() + AWAY_SECONDS
         self._observer.cache_away(error)
-
-
-async def _paused(draining: asyncio.Event, seconds: float) -> None:
-    """Wait so long; raises LetGo when a drain begins."""
-    try:
-        async with asyncio.timeout(seconds):
-            await draining.wait()
-    except TimeoutError:
-        return
-    raise LetGo("the process drains")

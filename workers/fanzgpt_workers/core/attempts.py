@@ -37,6 +37,16 @@ class Usage:
     reasoning: int | None = None
 
 
+CHARACTERS_PER_TOKEN: Final = 4
+
+
+def estimated(*, prompt_characters: int, answer_characters: int) -> Usage:
+    """What a call will have taken whose answer stopped half way, by the rule of thumb of four characters a token."""
+    return Usage(
+        input=-(-prompt_characters // CHARACTERS_PER_TOKEN), output=-(-answer_characters // CHARACTERS_PER_TOKEN)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What an attempt cost in US dollars, by the price list `version`; `usd` is None for a model without a price."""
@@ -60,7 +70,11 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded:
-    """What is known once the call is over; `detail` is for people and never holds a prompt or an answer."""
+    """What is known once the call is over; `detail` is for people and never holds a prompt or an answer.
+
+    Usage and price of an outcome other than `ok` are an estimate, from the part of the answer that had arrived: the
+    provider may charge that, more or nothing.
+    """
 
     attempt_id: UUID
     outcome: Outcome

@@ -14,7 +14,9 @@ class Claim:
     """A worker's wish to own one request.
 
     `fingerprint` is a digest of what is asked (type, input, options, conversation), so that the same id with other
-    content is told apart from the same request again. `owner` names one run of one worker process.
+    content is told apart from the same request again. `owner` names one run of one worker process. `term` is the
+    consumer group's generation in which the owner was given the record's partition: it grows with every rebalance, so
+    that of two claims for the same record the one with the higher term is its partition's rightful holder.
     """
 
     request_key: UUID
@@ -25,6 +27,7 @@ class Claim:
     fingerprint: bytes
     origin: Origin
     owner: UUID
+    term: int
     deadline: datetime | None = None
     conversation_id: str | None = None
 
@@ -54,7 +57,7 @@ class Conflicting:
 
 @dataclass(frozen=True, slots=True)
 class OwnedElsewhere:
-    """The same request stands at another place of the log and its owner is at work; ask again later.
+    """The owner is at work: at another place of the log, or at this one in a later term. Ask again later, or leave.
 
     `idle_seconds` is how long ago the ledger last heard of that owner's work on it.
     """

@@ -18,6 +18,7 @@ class Room:
 
 @dataclass(slots=True)
 class _Held:
+    term: int
     tracker: OffsetTracker = field(default_factory=OffsetTracker)
     waiting: int = 0
     committed: int | None = None
@@ -33,11 +34,11 @@ class PartitionBook:
         self._waiting_bytes = 0
         self.epoch = 0
 
-    def assign(self, partitions: Iterable[Partition]) -> None:
-        """Begin each partition anew."""
+    def assign(self, partitions: Iterable[Partition], *, term: int) -> None:
+        """Begin each partition anew; `term` is the group's generation that gave them."""
         self.epoch += 1
         for partition in partitions:
-            self._held[partition] = _Held()
+            self._held[partition] = _Held(term)
 
     def revoke(self, partitions: Iterable[Partition]) -> None:
         """Forget: from now on no late completion reaches a commit of these partitions."""
@@ -48,6 +49,10 @@ class PartitionBook:
     def __contains__(self, partition: object) -> bool:
         """Whether the partition is held."""
         return partition in self._held
+
+    def term(self, partition: Partition) -> int:
+        """The group's generation that gave the partition; raises KeyError for one that is not held."""
+        return self._held[partition].term
 
     def partitions(self) -> tuple[Partition, ...]:
         """Those held now."""

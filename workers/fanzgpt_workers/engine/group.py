@@ -54,6 +54,15 @@ def open_consumer(membership: Membership) -> AIOKafkaConsumer:
     )
 
 
+def term_of(consumer: AIOKafkaConsumer) -> int:
+    """The group's generation that the consumer is in, which only grows; negative while it is in none.
+
+    Read from its coordinator: aiokafka has no other way to it.
+    """
+    generation: int = consumer._coordinator.generation  # noqa: SLF001  # as the docstring says
+    return generation
+
+
 async def start_consumer(consumer: AIOKafkaConsumer, bootstrap_servers: str) -> None:
     """Connect; raises BrokerUnavailable, naming the address, when no broker answers."""
     try:

@@ -72,9 +72,14 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         intake: Intake,
         limits: EngineLimits,
         watcher: Watcher,
+        term: Callable[[], int],
         let_go: Callable[[], None] | None = None,
     ) -> None:
-        """Wire up; nothing is connected before `run`. `let_go` is called as a drain begins: for work that waits."""
+        """Wire up; nothing is connected before `run`.
+
+        `term` tells the consumer's generation in its group. `let_go` is called as a drain begins: for work that waits.
+        """
+        self._term = term
         self._let_go = let_go
         self._consumer = consumer
         self._hearing = Hearing(consumer)
@@ -175,7 +180,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Take up the new partitions."""
-        self._book.assign(Partition(tp.topic, tp.partition) for tp in assigned)
+        self._book.assign((Partition(tp.topic, tp.partition) for tp in assigned), term=self._term())
         self._watcher.rebalanced(assigned=len(assigned), revoked=0)
         self._may_start = not self._stopping.is_set()
         self._joined.set()
@@ -215,14 +220,12 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), FETCH_WAIT_MS / 1000)
             return
-        epoch = self._book.epoch
+        # aiokafka hands out records in the instant it returns, never across a rebalance: they are of what is held now.
         batches = await self._consumer.getmany(
             *(TopicPartition(*partition) for partition in ready),
             timeout_ms=FETCH_WAIT_MS,
             max_records=self._limits.fetch_records,
         )
-        if epoch != self._book.epoch:
-            return  # whoever holds them now reads from the commit: to seek here might pass over what is not done
         if not self._may_start:
             self._put_back(batches)
             return
@@ -264,14 +267,16 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             _, work = started
             self._book.unqueued(work.slot.partition, work.record.size)
             self._began[work.record.origin] = now
-            self._running[work.record.origin] = asyncio.create_task(self._perform(work))
+            self._running[work.record.origin] = asyncio.create_task(
+                self._perform(work, self._book.term(work.slot.partition))
+            )
 
-    async def _perform(self, work: Work) -> None:
+    async def _perform(self, work: Work, term: int) -> None:
         origin, handled = work.record.origin, Handled.LET_GO
         try:
-            handled = await work.run()
+            handled = await work.run(term)
             while handled is Handled.LET_GO and await self._is_ours(origin.of):
-                handled = await work.run()
+                handled = await work.run(self._book.term(origin.of))
         except Exception as error:  # noqa: BLE001  # routed: `run` raises it after the drain
             self.fail(error)
         finally:

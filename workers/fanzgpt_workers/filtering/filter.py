@@ -11,6 +11,7 @@ from fanzgpt_schemas.requests import GenerationRequested
 from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.filtering import free_text
 from fanzgpt_workers.filtering.folding import Folding
+from fanzgpt_workers.filtering.growing import releasable
 from fanzgpt_workers.filtering.terms import TermFilter
 
 LOOK_SECONDS: Final = 5.0
@@ -44,6 +45,10 @@ class TermsFilter:
         """Whether the answer contains one."""
         terms = self._terms
         return bool(terms.size) and any(terms.blocks(text) for text in free_text.of_value(dict(output)))
+
+    def releasable(self, text: str, released: int) -> int:
+        """How much of a text that still grows may be shown; see `growing`."""
+        return releasable(self._terms, text, released)
 
     async def follow(self, *, told: Callable[[int | ConfigurationError], None]) -> None:
         """Read the file again whenever it has changed, until cancelled; `told` of the new size or of what is wrong."""

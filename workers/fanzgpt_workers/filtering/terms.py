@@ -33,12 +33,14 @@ class TermFilter:
     def __init__(self, terms: Iterable[str], *, folding: Folding | None = None) -> None:
         """Compile the terms; one that folds to nothing (only signs or invisible characters) is left out.
 
-        `folding` spares a later filter the reading of its table.
+        `size` is how many there are, `most_words` how many words the longest of them has. `folding` spares a later
+        filter the reading of its table.
         """
         self._folding = folding or Folding()
         self._bounded = ahocorasick.Automaton()
         self._alone = ahocorasick.Automaton()
         self.size = 0
+        self.most_words = 0
         for term in terms:
             folded = self._folding.fold(term)
             for words in (_words(folded), _words(folded.translate(_SIGNS))):
@@ -46,6 +48,7 @@ class TermFilter:
                     self._bounded.add_word(f" {' '.join(words)} ", True)
                     self._bounded.add_word(f" {''.join(words)} ", True)
                     self._alone.add_word("".join(words), True)
+                    self.most_words = max(self.most_words, len(words))
             self.size += bool(_words(folded))
         if self.size:
             self._bounded.make_automaton()
@@ -57,6 +60,10 @@ class TermFilter:
             return False
         folded = self._folding.fold(text)
         return any(self._found(reading) for reading in _readings(folded))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text, as terms are compared with them."""
+        return _words(self._folding.fold(text))
 
     def _found(self, reading: str) -> bool:
         words = _words(reading)
@@ -94,11 +101,16 @@ def _words(folded: str) -> list[str]:
     return (_ASCII_WORD if folded.isascii() else _ANY_WORD).findall(folded)
 
 
+def stands_alone(word: str) -> bool:
+    """Whether it is read together with its neighbours: a letter of its own, and ß, which has become two."""
+    return len(word) == 1 or word == "ss"
+
+
 def _letters_alone(words: list[str]) -> Iterator[str]:
-    """Runs of two or more words of one letter, as one text each; ß has become two."""
+    """Runs of two or more words that stand alone, as one text each."""
     run: list[str] = []
     for word in words:
-        alone = len(word) == 1 or word == "ss"
+        alone = stands_alone(word)
         if alone and len(run) < _MOST_ALONE:
             run.append(word)
             continue

@@ -1,6 +1,5 @@
 """One request, from its claim to its published ending."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.outbox import pack, unpack
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.lifecycle.sharing import Calling, Shared
+from fanzgpt_workers.lifecycle.waits import Waits
 from fanzgpt_workers.ports import Clock, ContentFilter
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.records import Handled
@@ -96,25 +96,40 @@ class Answering:
         self._observer = observer
         self._filter = content_filter
         self._wishes = wishes or Wishes(clock)
+        self._claiming = Waits()
 
-    async def run(self, request: LiveRequest) -> Handled:
-        """Claim, answer, save, publish."""
-        look = FIRST_LOOK_SECONDS
+    def let_go(self) -> None:
+        """A drain begins: whoever has no claim yet leaves, and whoever waits for another try."""
+        self._claiming.let_go()
+        self._caller.let_go()
+
+    async def run(self, request: LiveRequest, *, term: int) -> Handled:
+        """Claim, answer, save, publish; `term` is the one in which the request's partition was given to this worker."""
+        try:
+            verdict = await self._claim(request, term)
+        except LetGo:
+            return Handled.LET_GO
+        match verdict:
+            case Granted(epoch, past):
+                return await self._own_to_the_end(request, epoch, past)
+            case AlreadyEnded(outbox):
+                self._observer.found(request, "already-ended")
+                return await self._publish(request, unpack(outbox))
+            case Conflicting():
+                self._observer.found(request, "conflict")
+                await self._publication.publish(events.conflicting(request, at=self._clock.now()))
+                return Handled.DONE
+
+    async def _claim(self, request: LiveRequest, term: int) -> Granted | AlreadyEnded | Conflicting:
+        """Ask until nobody else is at work on it; raises LetGo when a drain begins before that."""
+        claim, look = request.claim(self._owner, term=term), FIRST_LOOK_SECONDS
         while True:
-            match await self._books.claim(request.claim(self._owner)):
-                case Granted(epoch, past):
-                    return await self._own_to_the_end(request, epoch, past)
-                case AlreadyEnded(outbox):
-                    self._observer.found(request, "already-ended")
-                    return await self._publish(request, unpack(outbox))
-                case Conflicting():
-                    self._observer.found(request, "conflict")
-                    await self._publication.publish(events.conflicting(request, at=self._clock.now()))
-                    return Handled.DONE
-                case OwnedElsewhere():
-                    self._observer.found(request, "owned-elsewhere")
-                    await asyncio.sleep(look)
-                    look = min(2 * look, LONGEST_LOOK_SECONDS)
+            verdict = await self._claiming.wait(self._books.claim(claim))
+            if not isinstance(verdict, OwnedElsewhere):
+                return verdict
+            self._observer.found(request, "owned-elsewhere")
+            await self._claiming.sleep(look)
+            look = min(2 * look, LONGEST_LOOK_SECONDS)
 
     async def _own_to_the_end(self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt]) -> Handled:
         """Own the request; when our own code fails on it, tell its sender before the error goes on."""

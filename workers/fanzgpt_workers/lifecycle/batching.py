@@ -20,6 +20,8 @@ class Batcher(Generic[Item, Answer]):
     Promises: items are flushed in the order they were submitted; each caller gets the answer to its own item; while
     the server is away the batch is repeated, with pauses, and nobody is answered; an error that is about the data is
     narrowed down by halving, so that it reaches the caller whose item it is and no other.
+
+    With `while_wanted`, an item is left out of every further try once its future is done: its caller has gone.
     """
 
     def __init__(
@@ -28,8 +30,10 @@ class Batcher(Generic[Item, Answer]):
         *,
         limit: int = 256,
         away: Callable[[Unavailable], None],
+        while_wanted: bool = False,
     ) -> None:
         """`away` is told each time the server could not be reached."""
+        self._while_wanted = while_wanted
         self._flush = flush
         self._limit = limit
         self._away = away
@@ -64,7 +68,7 @@ class Batcher(Generic[Item, Answer]):
 
     async def _store(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while True:
+        while batch := self._still_to_do(batch):
             try:
                 answers = await self._flush([item for item, _ in batch])
             except Unavailable as error:
@@ -79,6 +83,11 @@ class Batcher(Generic[Item, Answer]):
                     if not future.done():
                         future.set_result(answer)
                 return
+
+    def _still_to_do(
+        self, batch: list[tuple[Item, asyncio.Future[Answer]]]
+    ) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        return [each for each in batch if not each[1].done()] if self._while_wanted else batch
 
     async def _narrow(self, batch: list[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
         if len(batch) > 1:

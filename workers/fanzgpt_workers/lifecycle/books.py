@@ -30,7 +30,7 @@ class Books:
             await ledger.mark_published(keys)
             return [None] * len(keys)
 
-        self._claims: Batcher[Claim, Verdict] = Batcher(ledger.claim, limit=limit, away=away)
+        self._claims: Batcher[Claim, Verdict] = Batcher(ledger.claim, limit=limit, away=away, while_wanted=True)
         self._starts: Batcher[AttemptStarted, bool] = Batcher(ledger.start_attempts, limit=limit, away=away)
         self._settlements: Batcher[AttemptEnded, None] = Batcher(settle, limit=limit, away=away)
         self._endings: Batcher[Ending, SaveVerdict] = Batcher(ledger.finish, limit=limit, away=away)

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from fanzgpt_schemas.generation import Reason
-from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, Outcome, PastAttempt
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, Outcome, PastAttempt, Usage, estimated
 from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.core.way import Step, Way
@@ -21,9 +21,20 @@ from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.door import Door, Entry, Size
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Clock, Completion, Pricing, Prompt, Prompts, Provider, ProviderCall
+from fanzgpt_workers.ports import (
+    Clock,
+    Completion,
+    Growing,
+    Partials,
+    Pricing,
+    Prompt,
+    Prompts,
+    Provider,
+    ProviderCall,
+)
 
 SETTLE_AT_CANCEL_SECONDS: Final = 2.0
+ESTIMATED: Final = "tokens and cost are estimated from the part of the answer that had arrived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +118,11 @@ class Caller:
         jitter: Callable[[], float],
         policy: CallPolicy,
         door: Door | None = None,
+        partials: Partials | None = None,
     ) -> None:
-        """Wire up; without a `door` calls wait for nothing."""
+        """Wire up; without a `door` calls wait for nothing, without `partials` no answer is streamed."""
         self._door = door or Door()
+        self._partials = partials
         self._books = books
         self._providers = providers
         self._prompts = prompts
@@ -225,7 +238,7 @@ class Caller:
             chain,
             Size(
                 kind=request.event.type,
-                prompt_characters=len(prompt.system) + sum(len(turn.text) for turn in prompt.turns),
+                prompt_characters=prompt.characters,
                 most_output=self._most_output(request),
             ),
         )
@@ -267,6 +280,7 @@ class Caller:
     async def _call(self, request: LiveRequest, prompt: Prompt, attempt: _Attempt) -> Completion:
         options = request.event.options
         left = (attempt.last_moment - attempt.sent).total_seconds()
+        growing = self._growing(request, prompt, attempt)
         call = ProviderCall(
             model=attempt.target.model,
             prompt=prompt,
@@ -275,14 +289,33 @@ class Caller:
             timeout=max(0.0, min(self._policy.attempt_seconds, left)),
             request_id=request.event.request_id,
             attempt_id=attempt.attempt_id,
+            grown=None if growing is None else growing.add,
         )
         try:
             return await self._providers[attempt.target.provider].complete(call)
+        except ProviderError as error:
+            error.estimate = _estimate(prompt, growing)
+            raise
         except asyncio.CancelledError:
-            settled = self._books.settle(AttemptEnded(attempt_id=attempt.attempt_id, outcome="cancelled"))
+            ended = AttemptEnded(attempt_id=attempt.attempt_id, outcome="cancelled")
+            settled = self._books.settle(self._with_estimate(ended, _estimate(prompt, growing), attempt))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(settled), SETTLE_AT_CANCEL_SECONDS)
             raise
+
+    def _growing(self, request: LiveRequest, prompt: Prompt, attempt: _Attempt) -> Growing | None:
+        if self._partials is None:
+            return None
+        return self._partials.begin(request.key, request.event, prompt, attempt=attempt.course.attempts)
+
+    def _with_estimate(self, ended: AttemptEnded, usage: Usage | None, attempt: _Attempt) -> AttemptEnded:
+        """What part of an answer had arrived is likely to be charged: it is not known, so it is marked as a guess."""
+        if usage is None:
+            return ended
+        target = attempt.target
+        price = self._pricing.price(provider=target.provider, model=target.model, usage=usage, at=attempt.sent)
+        detail = "; ".join(filter(None, (ended.detail, ESTIMATED)))
+        return replace(ended, usage=usage, price=price, detail=detail)
 
     def _told(self, error: ProviderError, attempt: _Attempt) -> Outcome:
         """What a failure says about its provider: a call that had too little time says nothing."""
@@ -294,15 +327,14 @@ class Caller:
     ) -> Unanswered | None:
         """Settle, then wait for the next try (None) or say why there is none."""
         now = self._clock.now()
-        await self._books.settle(
-            AttemptEnded(
-                attempt_id=attempt.attempt_id,
-                outcome=error.outcome,
-                response_id=error.response_id,
-                latency_ms=_ms(attempt.sent, now),
-                detail=error.detail,
-            )
+        ended = AttemptEnded(
+            attempt_id=attempt.attempt_id,
+            outcome=error.outcome,
+            response_id=error.response_id,
+            latency_ms=_ms(attempt.sent, now),
+            detail=error.detail,
         )
+        await self._books.settle(self._with_estimate(ended, error.estimate, attempt))
         if error.outcome in UNBILLED:
             tally.unbilled += 1
         else:
@@ -360,6 +392,12 @@ class Caller:
             finish_reason=completion.finish_reason,
         )
         return ended, course
+
+
+def _estimate(prompt: Prompt, growing: Growing | None) -> Usage | None:
+    if growing is None or not growing.characters:
+        return None
+    return estimated(prompt_characters=prompt.characters, answer_characters=growing.characters)
 
 
 def _ms(begin: datetime, end: datetime) -> int:

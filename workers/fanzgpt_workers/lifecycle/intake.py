@@ -76,9 +76,9 @@ class GenerationIntake:
         slot = Slot(lane=lane, user=event.user_id, partition=origin.of)
         return Work(record, slot, partial(self._answer, record, request))
 
-    async def _answer(self, record: Record, request: LiveRequest) -> Handled:
+    async def _answer(self, record: Record, request: LiveRequest, term: int) -> Handled:
         try:
-            handled = await self._answering.run(request)
+            handled = await self._answering.run(request, term=term)
         except Exception as error:
             self._broken_in_a_row += 1
             self._observer.broke(record, error)
@@ -89,7 +89,7 @@ class GenerationIntake:
         self._broken_in_a_row = 0
         return handled
 
-    async def _refuse(self, record: Record, error: ContractError) -> Handled:
+    async def _refuse(self, record: Record, error: ContractError, _: int) -> Handled:
         self._observer.refused(record, error)
         await self._dead_letters.send(record, reason="invalid", error=str(error))
         origin = record.origin

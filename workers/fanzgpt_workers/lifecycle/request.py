@@ -30,8 +30,8 @@ class LiveRequest:
         """What is asked, digested."""
         return fingerprint(self.event)
 
-    def claim(self, owner: UUID) -> Claim:
-        """The wish to own this request."""
+    def claim(self, owner: UUID, *, term: int) -> Claim:
+        """The wish to own this request, as the holder of its partition in that term."""
         event = self.event
         return Claim(
             request_key=self.key,
@@ -42,6 +42,7 @@ class LiveRequest:
             fingerprint=self.fingerprint,
             origin=self.origin,
             owner=owner,
+            term=term,
             deadline=event.deadline,
             conversation_id=event.conversation_id,
         )

@@ -39,6 +39,10 @@ class Calling(Protocol):
         """An answer, somebody else's answer, or why there is none."""
         ...
 
+    def let_go(self) -> None:
+        """A drain begins: who waits leaves."""
+        ...
+
 
 class SharingCaller:
     """Calls through another caller where nobody has the answer and nobody is at it; holds no state of any request.
@@ -90,6 +94,11 @@ class SharingCaller:
             case _:
                 asking.unanswered()
         return answer
+
+    def let_go(self) -> None:
+        """See `Calling`."""
+        self._answers.let_go()
+        self._calling.let_go()
 
     def _key(self, request: LiveRequest, target: Target) -> str | None:
         event = request.event

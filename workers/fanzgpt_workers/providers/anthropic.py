@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from typing import Any
 
 import aiohttp
 import anthropic
@@ -13,6 +16,7 @@ from fanzgpt_workers.providers.classification import broken, refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer, call_headers, in_time
 from fanzgpt_workers.providers.sdk_http import http_client, timeout
+from fanzgpt_workers.providers.streamed import Feed, complete_streamed
 
 
 class AnthropicProvider:
@@ -44,6 +48,14 @@ class AnthropicProvider:
 
     async def complete(self, call: ProviderCall) -> Completion:
         """Make the call; one HTTP request, never repeated."""
+        if call.grown is not None:
+            return await complete_streamed(
+                call,
+                messages.Growth(asked_model=call.model),
+                lambda feed: self._exchange_streamed(call, feed),
+                read_whole=partial(messages.read, asked_model=call.model),
+                now=self._now,
+            )
         answer = await in_time(call, self._exchange(call))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
@@ -68,3 +80,24 @@ class AnthropicProvider:
         except (anthropic.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             raise broken(error) from error
         return Answer(answer.status_code, answer.headers, answer.content)
+
+    async def _exchange_streamed(self, call: ProviderCall, feed: Feed) -> Answer:
+        try:
+            # Of the SDK's streams only the raw answer is taken: `streamed` reads it, and says whether it was complete.
+            posting: Any = self._client.post(
+                messages.PATH,
+                cast_to=httpx2.Response,
+                body=messages.body(call),
+                options={"headers": {**self._headers, **call_headers(call)}},
+                stream=True,
+                stream_cls=anthropic.AsyncStream[Any],
+            )
+            answer: httpx2.Response = await posting
+            async with aclosing(answer):
+                async for chunk in answer.aiter_bytes():
+                    feed(chunk)
+        except anthropic.APIStatusError as error:
+            return Answer(error.response.status_code, error.response.headers, error.response.content)
+        except (anthropic.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise broken(error) from error
+        return Answer(answer.status_code, answer.headers, b"")

@@ -21,6 +21,7 @@ from fanzgpt_workers.providers.output_schemas import REFUSED_BY_OPENAI, without
 
 BASE_URL: Final = "https://api.openai.com/v1"
 PATH: Final = "/chat/completions"
+DONE: Final = b"[DONE]"
 
 _MAKERS_HOST: Final = re.compile(r"([a-z0-9-]+\.)*api\.openai\.com|[a-z0-9-]+\.openai\.azure\.com")
 _REASONS_FIRST: Final = re.compile(r"(o\d|gpt-[5-9])(?!.*-chat)")
@@ -57,6 +58,9 @@ def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
         asked["temperature"] = call.temperature
     if prompt.output_schema is not None:
         asked["response_format"] = _response_format(prompt.output_schema, dialect)
+    if call.grown is not None:
+        asked["stream"] = True
+        asked["stream_options"] = {"include_usage": True}
     return asked
 
 
@@ -65,7 +69,49 @@ def read(content: bytes, *, asked_model: str) -> Completion:
 
     A token count that is no count becomes "not told": the answer is paid for and is not thrown away for its receipt.
     """
-    answer = json_object(content)
+    return _completion(json_object(content), asked_model=asked_model)
+
+
+class Growth:
+    """A streamed answer, put together from its chunks. See `streamed.Growth`."""
+
+    def __init__(self, *, asked_model: str) -> None:
+        """Nothing has come yet."""
+        self.ended = False
+        self._asked_model = asked_model
+        self._content: list[str] = []
+        self._refusal: list[str] = []
+        self._known: dict[str, object] = {}
+        self._finish: str | None = None
+
+    def take(self, data: bytes) -> str:
+        """The text that a chunk adds."""
+        if data.strip() == DONE:
+            self.ended = True
+            return ""
+        chunk = json_object(data)
+        self._known.update({name: chunk[name] for name in ("id", "model", "usage") if chunk.get(name)})
+        choices = member(chunk, "choices")
+        choice: object = choices[0] if isinstance(choices, list) and choices else None
+        delta = member(choice, "delta")
+        self._finish = text_member(choice, "finish_reason") or self._finish
+        if (refused := text_member(delta, "refusal")) is not None:
+            self._refusal.append(refused)
+        if (piece := text_member(delta, "content")) is not None:
+            self._content.append(piece)
+        return piece or ""
+
+    def completion(self) -> Completion:
+        """The whole answer, as if it had come at once."""
+        message = {
+            "content": "".join(self._content) if self._content else None,
+            "refusal": "".join(self._refusal) if self._refusal else None,
+        }
+        choices = [{"message": message, "finish_reason": self._finish}]
+        return _completion({**self._known, "choices": choices}, asked_model=self._asked_model)
+
+
+def _completion(answer: dict[str, object], *, asked_model: str) -> Completion:
     response_id = text_member(answer, "id")
     choices = member(answer, "choices")
     if not isinstance(choices, list) or not choices:

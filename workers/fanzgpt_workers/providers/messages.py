@@ -45,6 +45,8 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
     if prompt.output_schema is not None:
         schema = without(prompt.output_schema.schema, REFUSED_BY_ANTHROPIC)
         asked["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    if call.grown is not None:
+        asked["stream"] = True
     return asked
 
 
@@ -54,7 +56,62 @@ def read(content: bytes, *, asked_model: str) -> Completion:
     A message that ends its turn without a word is an answer of no text, as Anthropic documents it. A token count that
     is no count becomes "not told": the answer is paid for and is not thrown away for its receipt.
     """
-    answer = json_object(content)
+    return _completion(json_object(content), asked_model=asked_model)
+
+
+class Growth:
+    """A streamed answer, put together from its events. See `streamed.Growth`."""
+
+    def __init__(self, *, asked_model: str) -> None:
+        """Nothing has come yet."""
+        self.ended = False
+        self._asked_model = asked_model
+        self._message: dict[str, object] = {}
+        self._texts: list[str] = []
+        self._has_text = False
+        self._stop: object = None
+        self._counts: dict[str, object] = {}
+
+    def take(self, data: bytes) -> str:
+        """The text that an event adds."""
+        event = json_object(data)
+        match event.get("type"):
+            case "message_start":
+                self._message = _object(event.get("message"))
+                # Its count of output is that of the first token; the real one comes with `message_delta`.
+                self._counts = {**_object(self._message.get("usage")), "output_tokens": None}
+            case "content_block_start" if member(event.get("content_block"), "type") == "text":
+                self._has_text = True
+                return self._added(text_member(event["content_block"], "text"))
+            case "content_block_delta" if member(event.get("delta"), "type") == "text_delta":
+                return self._added(text_member(event["delta"], "text"))
+            case "message_delta":
+                self._stop = member(event.get("delta"), "stop_reason")
+                self._counts |= {name: told for name, told in _object(event.get("usage")).items() if told is not None}
+            case "message_stop":
+                self.ended = True
+            case _:  # pings, and what a later release of the API will send
+                pass
+        return ""
+
+    def completion(self) -> Completion:
+        """The whole answer, as if it had come at once."""
+        blocks = [{"type": "text", "text": "".join(self._texts)}] if self._has_text else []
+        answer = {**self._message, "content": blocks, "stop_reason": self._stop, "usage": self._counts}
+        return _completion(answer, asked_model=self._asked_model)
+
+    def _added(self, piece: str | None) -> str:
+        if piece:
+            self._has_text = True
+            self._texts.append(piece)
+        return piece or ""
+
+
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _completion(answer: dict[str, object], *, asked_model: str) -> Completion:
     response_id = text_member(answer, "id")
     blocks = member(answer, "content")
     if not isinstance(blocks, list):

@@ -39,7 +39,7 @@ class MemoryLedger:
     """Implements `ports.Ledger`; every call takes effect at once and completely."""
 
     def __init__(self, *, clock: Clock, takeover_after: float) -> None:
-        """`takeover_after`: seconds without a word from the owner until another origin's claim may take over."""
+        """`takeover_after`: seconds without a word from the owner until a claim from elsewhere may take over."""
         self._clock = clock
         self._takeover_after = timedelta(seconds=takeover_after)
         self.requests: dict[UUID, HeldRequest] = {}
@@ -80,10 +80,11 @@ class MemoryLedger:
         if held.ending is not None:
             return AlreadyEnded(held.ending[1])
         idle = now - held.updated_at
-        if held.claim.origin != claim.origin and idle <= self._takeover_after:
+        rightful = held.claim.origin == claim.origin and held.claim.term <= claim.term
+        if not rightful and idle <= self._takeover_after:
             return OwnedElsewhere(idle_seconds=max(idle.total_seconds(), 0.0))
         # What the request is, stays as it was first claimed; whose it is, changes.
-        owned = replace(held.claim, owner=claim.owner, origin=claim.origin)
+        owned = replace(held.claim, owner=claim.owner, origin=claim.origin, term=claim.term)
         self.requests[claim.request_key] = replace(held, claim=owned, epoch=held.epoch + 1, updated_at=now)
         return Granted(held.epoch + 1, self._past(claim.request_key))
 

@@ -31,7 +31,7 @@ class PostgresLedger:
     def __init__(
         self, database: Database, *, takeover_after: float, order: Callable[[], int] = time.monotonic_ns
     ) -> None:
-        """`takeover_after`: seconds without a word from the owner until another origin's claim may take over.
+        """`takeover_after`: seconds without a word from the owner until a claim from elsewhere may take over.
 
         `order` grows with every call within one owner's process; a claim that was overtaken by a later one of the same
         owner (its connection broke, and it was repeated) is recognised by it and changes nothing.
@@ -143,6 +143,7 @@ class PostgresLedger:
             [claim.origin.offset for claim in claims],
             [storable(claim.conversation_id) for claim in claims],
             [claim.deadline for claim in claims],
+            [claim.term for claim in claims],
             self._order(),
             self._takeover_after,
         )

@@ -7,6 +7,7 @@ import httptools
 
 from fanzgpt_workers.errors import Cut, Malformed, ProviderError, Unreachable
 from fanzgpt_workers.providers.exchange import Answer, check_bounds, too_large
+from fanzgpt_workers.providers.streamed import Feed
 
 HEAD_BYTES: Final = 65_536
 
@@ -22,6 +23,7 @@ class WireConnection(asyncio.Protocol):
         "_answer",
         "_body",
         "_ends_with_connection",
+        "_feed",
         "_headers",
         "_limit",
         "_loop",
@@ -40,6 +42,7 @@ class WireConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
+        self._feed: Feed | None = None
         self._seen = 0
         self._ends_with_connection = False
         self.idle_since = 0.0
@@ -49,8 +52,10 @@ class WireConnection(asyncio.Protocol):
         """Whether it is open and carries nothing."""
         return self._transport is not None and self._answer is None and not self._transport.is_closing()
 
-    async def exchange(self, request: bytes) -> Answer:
+    async def exchange(self, request: bytes, feed: Feed | None = None) -> Answer:
         """Send and wait for the whole answer; ended early, by cancellation too, the connection is cut.
+
+        With `feed` a successful answer's body is fed as it comes; a ProviderError that it raises ends the exchange.
 
         Raises:
             Unreachable: the connection was gone already; nothing was sent.
@@ -61,7 +66,7 @@ class WireConnection(asyncio.Protocol):
             raise Unreachable("no connection: it was closed as soon as it was open")
         self._seen = 0
         answer: asyncio.Future[Answer] = self._loop.create_future()
-        self._answer = answer
+        self._answer, self._feed = answer, feed
         try:
             self._transport.write(request)
             return await answer
@@ -125,7 +130,10 @@ class WireConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Of the parser."""
-        self._body.append(body)
+        if self._feed is not None and self._parser.get_status_code() < 300:
+            self._feed(body)
+        else:
+            self._body.append(body)
 
     def on_message_complete(self) -> None:
         """Of the parser; an interim answer (1xx) is not the one that is waited for."""

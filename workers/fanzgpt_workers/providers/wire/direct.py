@@ -13,6 +13,7 @@ from yarl import URL
 from fanzgpt_workers.errors import ConfigurationError, Unreachable
 from fanzgpt_workers.providers.endpoint import Bounds
 from fanzgpt_workers.providers.exchange import Answer
+from fanzgpt_workers.providers.streamed import Feed
 from fanzgpt_workers.providers.wire.connection import WireConnection
 
 _CONTROL: Final = frozenset(map(chr, (*range(32), 127)))
@@ -45,9 +46,10 @@ class DirectSession:
         self._context: ssl.SSLContext | None = None
         self._closed = False
 
-    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str]) -> Answer:
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None) -> Answer:
         """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks.
 
+        With `feed` a successful answer's body is fed as it comes, and the answer holds none.
         Header values are those of `call_headers`, which are text without line ends.
         """
         content = orjson.dumps(body)
@@ -55,7 +57,7 @@ class DirectSession:
         request = f"{self._head}{lines}Content-Length: {len(content)}\r\n\r\n".encode("ascii") + content
         async with self._room:
             connection = self._idle_one() or await self._connect()
-            answer = await connection.exchange(request)
+            answer = await connection.exchange(request, feed)
             if connection.is_idle:
                 self._keep(connection)
             return answer

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from fanzgpt_workers.ports import Completion, ProviderCall
 from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.streamed import complete_streamed
 from fanzgpt_workers.providers.wire.session import wire_session
 
 
@@ -30,6 +32,14 @@ class WireOpenAIProvider:
     async def complete(self, call: ProviderCall) -> Completion:
         """Make the call; one HTTP request, never repeated."""
         body = chat_completions.body(call, self._dialect)
+        if call.grown is not None:
+            return await complete_streamed(
+                call,
+                chat_completions.Growth(asked_model=call.model),
+                lambda feed: self._session.post(body, call_headers(call), feed),
+                read_whole=partial(chat_completions.read, asked_model=call.model),
+                now=self._now,
+            )
         answer = await in_time(call, self._session.post(body, call_headers(call)))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())

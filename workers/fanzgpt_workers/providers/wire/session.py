@@ -11,6 +11,7 @@ from yarl import URL
 from fanzgpt_workers.providers.classification import broken
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer, check_bounds, too_large
+from fanzgpt_workers.providers.streamed import Feed
 from fanzgpt_workers.providers.wire.direct import DirectSession
 
 _USER_AGENT = "fanzgpt-workers"
@@ -19,8 +20,11 @@ _USER_AGENT = "fanzgpt-workers"
 class WireSession(Protocol):
     """POSTs JSON to one URL. Opened on first use; closed by `aclose`."""
 
-    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str]) -> Answer:
-        """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks."""
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None) -> Answer:
+        """One HTTP request: no retry, no redirect followed; raises ProviderError when the exchange breaks.
+
+        With `feed` a successful answer's body is fed as it comes, and the answer holds none.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -55,14 +59,15 @@ class _AiohttpSession:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str]) -> Answer:
+    async def post(self, body: Mapping[str, JsonValue], headers: Mapping[str, str], feed: Feed | None = None) -> Answer:
         session = self._session or self._open()
         try:
             async with session.post(
                 self._url, data=orjson.dumps(body), headers=headers, allow_redirects=False, proxy=self._proxy
             ) as response:
                 check_bounds(response.headers, limit=self._bounds.answer_bytes)
-                return Answer(response.status, response.headers, await self._read(response))
+                fed = feed if response.status < 300 else None
+                return Answer(response.status, response.headers, await self._read(response, fed))
         except (aiohttp.ClientError, OSError) as error:
             raise broken(error) from error
 
@@ -71,13 +76,16 @@ class _AiohttpSession:
         if self._session is not None:
             await self._session.close()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, feed: Feed | None) -> bytes:
         limit, chunks, seen = self._bounds.answer_bytes, [], 0
         async for chunk in response.content.iter_any():
             seen += len(chunk)
             if seen > limit:
                 raise too_large(limit)
-            chunks.append(chunk)
+            if feed is None:
+                chunks.append(chunk)
+            else:
+                feed(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _open(self) -> aiohttp.ClientSession:

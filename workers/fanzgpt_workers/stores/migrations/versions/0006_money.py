@@ -3,7 +3,7 @@
 from fanzgpt_workers.stores.migrations.steps import execute_sql_of
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
