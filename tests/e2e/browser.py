@@ -1,6 +1,7 @@
 """A headless Chromium, driven over its own protocol."""
 
 import asyncio
+import base64
 import shutil
 import subprocess
 import time
@@ -43,6 +44,10 @@ class Page:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
+    async def picture(self) -> bytes:
+        """The page as it looks, as PNG."""
+        return base64.b64decode((await self.send("Page.captureScreenshot", format="png"))["data"])
+
     async def until(self, script: str, *, seconds: float = 20) -> Any:
         """The expression's value, once it is true."""
         end = time.monotonic() + seconds
@@ -57,6 +62,7 @@ async def page(url: str, folder: Path) -> AsyncIterator[Page]:
     """A page that shows `url`; the browser ends with the block."""
     assert CHROMIUM is not None
     switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    switches.append("--window-size=1280,900")
     command = [CHROMIUM, *switches, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

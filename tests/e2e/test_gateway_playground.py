@@ -12,11 +12,47 @@ from tests.e2e.gateways import Caller, gateway, token
 from tests.e2e.processes import worker
 from tests.e2e.waiting import beside
 
+from fanzgpt_stack.emulator.testing import RunningEmulator
+
 TYPES = 8
 
 
 async def fill(shown: Page, name: str, value: str) -> None:
     await shown.run(f"document.getElementById({json.dumps(name)}).value = {json.dumps(value)}")
+
+
+WATCH = """(() => {
+  window.lengths = [];
+  const answer = document.getElementById('answer');
+  new MutationObserver(() => window.lengths.push(answer.textContent.length))
+    .observe(answer, { childList: true, characterData: true, subtree: true });
+})()"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+async def test_a_person_sees_the_answer_being_made(
+    environ: dict[str, str], emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    emulator.script([{"action": {"do": "drip", "bytes": 400, "every": "60ms"}}])
+    async with (
+        beside(worker("generation", environ, tmp_path)),
+        beside(gateway(environ, tmp_path)) as one,
+        page(one.url + "/playground", tmp_path / "browser") as shown,
+    ):
+        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
+        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
+        await fill(shown, "field-userId", "")
+        await shown.run(WATCH)
+        await shown.run("document.getElementById('send').click()")
+        await shown.until("document.getElementById('way').innerText.includes('the first words')")
+        (tmp_path / "made.png").write_bytes(await shown.picture())
+        await shown.until("document.getElementById('way').innerText.includes('answered')")
+        (tmp_path / "answered.png").write_bytes(await shown.picture())
+        lengths = await shown.run("window.lengths")
+        assert len(set(lengths)) > 4
+        # It only grows, from nothing to the whole.
+        assert lengths == sorted(lengths)
+        assert shown.errors == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.processes import FANZGPT, wait_ready, worker
 
+from fanzgpt_stack.emulator.testing import RunningEmulator
+
 CLIENT = Path(__file__).parents[2] / "clients" / "typescript"
 KEY = "a-service-key-of-the-test"
 
@@ -23,7 +25,10 @@ def npm() -> str:
     return found
 
 
-def test_the_clients_own_tests_pass_against_a_real_gateway(npm: str, environ: dict[str, str], tmp_path: Path) -> None:
+def test_the_clients_own_tests_pass_against_a_real_gateway(
+    npm: str, environ: dict[str, str], emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    emulator.script([{"match": {"stream": True}, "action": {"do": "drip", "bytes": 400, "every": "60ms"}}])
     ready, log = tmp_path / "gateway.json", tmp_path / "gateway.log"
     settings = {**environ, "PORT": "0", "FANZ_GPT_API_KEY": KEY, "READY_FILE": str(ready)}
     with worker("generation", environ, tmp_path), log.open("wb") as output:

@@ -807,10 +807,15 @@ export type $defs = Record<string, never>;
 export interface operations {
     chat_response_api_v1_chat_response_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -831,13 +836,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ChatResponseAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -952,10 +969,15 @@ export interface operations {
     };
     chat_starters_api_v1_chat_starters_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -976,13 +998,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConversationStartersAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -1097,10 +1131,15 @@ export interface operations {
     };
     personalized_message_api_v1_content_personalized_message_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -1121,13 +1160,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PersonalizedMessageAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -1242,10 +1293,15 @@ export interface operations {
     };
     social_post_api_v1_content_social_post_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -1266,13 +1322,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SocialPostAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -1387,10 +1455,15 @@ export interface operations {
     };
     content_calendar_api_v1_creator_content_calendar_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -1411,13 +1484,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ContentCalendarAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -1532,10 +1617,15 @@ export interface operations {
     };
     performance_analysis_api_v1_creator_performance_analysis_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -1556,13 +1646,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PerformanceAnalysisAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -1677,10 +1779,15 @@ export interface operations {
     };
     analyze_image_api_v1_media_analyze_image_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -1701,13 +1808,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ImageAnalysisAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */
@@ -1823,10 +1942,14 @@ export interface operations {
     read_request_api_v1_requests__request_id__get: {
         parameters: {
             query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
                 /** @description Whose request; for services only. */
                 userId?: string | null;
             };
             header?: {
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description The request's id, unless Idempotency-Key is given: the same id with the same content is the same request, however often it is sent. Said again in every answer.
                  * @example 1764000000000-k3j9x2m1q
@@ -1841,13 +1964,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RequestView"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The id is used by several users: name the user */
@@ -1985,10 +2120,15 @@ export interface operations {
     };
     synthesize_api_v1_voice_synthesize_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `Accept: text/event-stream`: what becomes of the request when its watcher leaves. X-On-Disconnect says the same as a header. */
+                onDisconnect?: "continue" | "cancel";
+            };
             header?: {
                 /** @description The request's id. */
                 "Idempotency-Key"?: string;
+                /** @description With `Accept: text/event-stream`: the last event that was seen; what came after it is shown. */
+                "Last-Event-ID"?: string;
                 /**
                  * @description `wait=N`: wait N seconds at most. `respond-async`: do not wait.
                  * @example wait=5
@@ -2009,13 +2149,25 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer; with `Accept: text/event-stream`, its pieces as they come and then the answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["VoiceSynthesisAnswer"];
+                    /**
+                     * @example event: accepted
+                     *     data: {"requestId":"r-1","status":"pending"}
+                     *
+                     *     id: 1764000000000-0
+                     *     event: delta
+                     *     data: {"text":"Up before"}
+                     *
+                     *     event: completed
+                     *     data: {"post":"Up before the sun.","requestId":"r-1","usage":{}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description The answer takes longer; it will be at Location */

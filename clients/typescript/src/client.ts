@@ -1,4 +1,5 @@
 import { FanzGptError } from "./errors.js";
+import { eventsOf } from "./events.js";
 import type * as Api from "./types.js";
 
 export interface ClientOptions {
@@ -17,8 +18,22 @@ export interface ClientOptions {
 export interface CallOptions {
   /** The request's id; one is made where it is left out. The same id with the same content is the same request. */
   requestId?: string;
-  /** Gives up waiting. The request goes on; `cancel` ends it. */
+  /** Gives up waiting. The request goes on, unless `onDisconnect` says otherwise; `cancel` ends it too. */
   signal?: AbortSignal;
+  /**
+   * Watches the answer being made: called with all of its text so far, each time it grows, and with "" where it begins
+   * again. A preview: the answer that the call resolves to is what counts. Answers that are no text come whole.
+   */
+  onText?: (text: string) => void;
+  /** What becomes of a request that is watched when its watcher leaves. It goes on by default. */
+  onDisconnect?: "continue" | "cancel";
+}
+
+/** What came instead of an answer, and whether the call may be sent again. */
+interface Sent {
+  status: number;
+  body: Record<string, unknown>;
+  retryAfterMs?: number;
 }
 
 const FIRST_PAUSE_MS = 250;
@@ -107,8 +122,11 @@ export class FanzGptClient {
     const requestId = options.requestId ?? newRequestId();
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+    const watched = options.onText && { shown: "", onText: options.onText, onDisconnect: options.onDisconnect };
     for (let tries = 0; ; tries += 1) {
-      const { status, body, retryAfterMs } = await this.#send("POST", path, requestId, signal, asked);
+      const { status, body, retryAfterMs } = watched
+        ? await this.#watch(path, requestId, signal, asked, watched)
+        : await this.#send("POST", path, requestId, signal, asked);
       if (status === 200) return body as Answer;
       if (status === 202) return (await this.#await(requestId, userOf(asked), signal)) as Answer;
       if (!REPEATED.has(status) || tries >= this.#retries) throw refused(status, body, requestId);
@@ -129,33 +147,75 @@ export class FanzGptClient {
     }
   }
 
-  async #send(
+  /** One try of a call that is watched; after a lost connection the next goes on where this one was. */
+  async #watch(path: string, requestId: string, signal: AbortSignal, asked: object, watched: Watched): Promise<Sent> {
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    if (watched.lastEventId !== undefined) headers["Last-Event-ID"] = watched.lastEventId;
+    if (watched.onDisconnect) headers["X-On-Disconnect"] = watched.onDisconnect;
+    try {
+      const response = await this.#call("POST", path, requestId, signal, asked, headers);
+      if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) return await read(response);
+      for await (const { name, data, id } of eventsOf(response.body)) {
+        if (name === "completed") return { status: 200, body: data };
+        if (name === "failed") return { status: Number(data["status"]), body: data };
+        if (name === "pending") return { status: 202, body: data };
+        if (name === "restart" || name === "delta") {
+          watched.shown = name === "restart" ? "" : watched.shown + String(data["text"]);
+          if (id !== undefined) watched.lastEventId = id;
+          watched.onText(watched.shown);
+        }
+      }
+      return lost("the connection ended before the answer");
+    } catch (error) {
+      if (signal.aborted) throw gaveUp(signal, requestId);
+      return lost(error);
+    }
+  }
+
+  async #send(method: string, path: string, requestId: string, signal: AbortSignal, body?: object): Promise<Sent> {
+    try {
+      return await read(await this.#call(method, path, requestId, signal, body));
+    } catch (error) {
+      if (signal.aborted) throw gaveUp(signal, requestId);
+      return lost(error);
+    }
+  }
+
+  async #call(
     method: string,
     path: string,
     requestId: string,
     signal: AbortSignal,
     body?: object,
-  ): Promise<{ status: number; body: Record<string, unknown>; retryAfterMs?: number }> {
+    more: Record<string, string> = {},
+  ): Promise<Response> {
     const headers: Record<string, string> = {
       Authorization: `Bearer ${await this.#token()}`,
       "X-Request-ID": requestId,
+      ...more,
     };
     if (body) headers["Content-Type"] = "application/json";
-    try {
-      const response = await this.#fetch(this.#base + path, {
-        method,
-        headers,
-        signal,
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-      const after = Number(response.headers.get("Retry-After") ?? NaN);
-      const told = (await response.json().catch(() => ({}))) as Record<string, unknown>;
-      return { status: response.status, body: told, ...(Number.isFinite(after) ? { retryAfterMs: after * 1000 } : {}) };
-    } catch (error) {
-      if (signal.aborted) throw gaveUp(signal, requestId);
-      return { status: 0, body: { error: "No answer", message: String(error) } };
-    }
+    const content = body ? { body: JSON.stringify(body) } : {};
+    return this.#fetch(this.#base + path, { method, headers, signal, ...content });
   }
+}
+
+/** Somebody who watches: what they have seen, and after which event. */
+interface Watched {
+  shown: string;
+  lastEventId?: string;
+  readonly onText: (text: string) => void;
+  readonly onDisconnect?: "continue" | "cancel" | undefined;
+}
+
+async function read(response: Response): Promise<Sent> {
+  const after = Number(response.headers.get("Retry-After") ?? NaN);
+  const told = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  return { status: response.status, body: told, ...(Number.isFinite(after) ? { retryAfterMs: after * 1000 } : {}) };
+}
+
+function lost(error: unknown): Sent {
+  return { status: 0, body: { error: "No answer", message: String(error) } };
 }
 
 /** `<epoch ms>-<9 base36 chars>`, as the ecosystem's services make them. */

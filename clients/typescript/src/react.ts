@@ -6,6 +6,8 @@ import { FanzGptError } from "./errors.js";
 export interface Generation<Body, Answer> {
   /** Asks; resolves to the answer, or to undefined where it failed or a later call has taken its place. */
   generate: (body: Body) => Promise<Answer | undefined>;
+  /** As much of the answer's text as has been made; with `watch` only, and a preview: the answer is what counts. */
+  text: string;
   /** The last answer. */
   answer: Answer | undefined;
   /** What came instead of one. */
@@ -15,6 +17,13 @@ export interface Generation<Body, Answer> {
   abort: () => void;
 }
 
+export interface GenerationOptions {
+  /** Shows the answer while it is made. */
+  watch?: boolean;
+  /** With `watch`: what becomes of the request when the component goes away. It goes on by default. */
+  onDisconnect?: "continue" | "cancel";
+}
+
 /**
  * One kind of generation in a component: `useGeneration(client, client.generateSocialPost)`. A new call takes the place
  * of the one before it; a component that goes away waits for nothing.
@@ -22,7 +31,9 @@ export interface Generation<Body, Answer> {
 export function useGeneration<Body, Answer>(
   client: FanzGptClient,
   method: (this: FanzGptClient, body: Body, options?: CallOptions) => Promise<Answer>,
+  { watch = false, onDisconnect = "continue" }: GenerationOptions = {},
 ): Generation<Body, Answer> {
+  const [text, setText] = useState("");
   const [answer, setAnswer] = useState<Answer>();
   const [error, setError] = useState<FanzGptError>();
   const [loading, setLoading] = useState(false);
@@ -38,8 +49,12 @@ export function useGeneration<Body, Answer>(
       current.current = own;
       setLoading(true);
       setError(undefined);
+      setText("");
+      const onText = (shown: string): void => {
+        if (current.current === own) setText(shown);
+      };
       try {
-        const made = await method.call(client, body, { signal: own.signal });
+        const made = await method.call(client, body, { signal: own.signal, ...(watch && { onText, onDisconnect }) });
         if (current.current !== own || own.signal.aborted) return undefined;
         setAnswer(made);
         return made;
@@ -52,8 +67,8 @@ export function useGeneration<Body, Answer>(
         if (current.current === own) setLoading(false);
       }
     },
-    [client, method],
+    [client, method, watch, onDisconnect],
   );
 
-  return { generate, answer, error, loading, abort };
+  return { generate, text, answer, error, loading, abort };
 }

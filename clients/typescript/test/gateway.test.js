@@ -26,6 +26,14 @@ test("every text type, through the real system", { skip: !baseUrl && "FANZ_GPT_U
   );
   assert.deepEqual(again, social);
 
+  const shown = [];
+  const watched = await client.generateSocialPost(
+    { userId, topic: "evening workout", platform: "instagram" },
+    { onText: (text) => shown.push(text) },
+  );
+  assert.ok(shown.length > 0);
+  assert.ok(watched.post.startsWith(shown.at(-1)));
+
   const seen = await client.request(`${userId}-1`, userId);
   assert.equal(seen.status, "completed");
   assert.deepEqual(seen.output, { post: social.post });

@@ -11,6 +11,11 @@ export async function scripted(answers, run) {
       const answer = answers[Math.min(calls.length, answers.length) - 1];
       if (answer === "reset") return request.socket.resetAndDestroy();
       if (answer === "hang") return undefined;
+      if (answer.events) {
+        response.writeHead(200, { "Content-Type": "text/event-stream; charset=utf-8" });
+        for (const chunk of answer.events) response.write(chunk);
+        return answer.cut ? setImmediate(() => request.socket.destroy()) : response.end();
+      }
       response.writeHead(answer.status, { "Content-Type": "application/json", ...answer.headers });
       return response.end(answer.raw ?? JSON.stringify(answer.body));
     });
@@ -25,3 +30,5 @@ export async function scripted(answers, run) {
 }
 
 export const post = { status: 200, body: { post: "Up early!", requestId: "r", usage: { cached: false } } };
+
+export const event = (name, data, id) => `${id ? `id: ${id}\n` : ""}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
