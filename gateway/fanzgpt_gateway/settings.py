@@ -107,8 +107,9 @@ class Settings(KafkaSecurity):
     jwt_issuers: Issuers = Field(
         (),
         alias="JWT_ISSUERS",
-        description="Further issuers, a JSON list of {issuer, algorithm, key, audience?, kid?}: RS256, ES256 or EdDSA "
-        "by a public key in PEM, HS256 by a secret. An issuer has one algorithm, whatever a token says.",
+        description="Further issuers, a JSON list of {issuer, algorithm, key or jwks, audience?, kid?}: RS256, ES256 "
+        "or EdDSA by a public key in PEM, or by the https address where the issuer publishes its keys; HS256 by a "
+        "secret. An issuer has one algorithm, whatever a token says.",
     )
     jwt_leeway_seconds: int = Field(
         30, alias="JWT_LEEWAY_SECONDS", ge=0, le=60, description="Seconds by which clocks may differ."

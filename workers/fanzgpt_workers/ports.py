@@ -7,6 +7,7 @@ may not have happened and the same call may be repeated: each is idempotent.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
@@ -219,6 +220,57 @@ class Breakers(Protocol):
 
     async def rest(self, target: Target, seconds: float, *, is_down: bool) -> None:
         """Let nobody call it for so long: it asked for it. `is_down`: because it cannot answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAnswer:
+    """An answer that was paid for once. `usd` is what it cost then, None without a known price."""
+
+    output: Mapping[str, JsonValue]
+    request_id: str
+    usd: Decimal | None
+    provider: str | None
+    model: str | None
+    prompt_version: str | None
+    finish_reason: str | None
+
+
+class Asking(Protocol):
+    """One request's part in a question. With a `known` answer nobody has to be called; else it calls, and says how."""
+
+    @property
+    def known(self) -> KnownAnswer | None:
+        """The answer, where somebody has it already."""
+        ...
+
+    def answered(self, answer: KnownAnswer) -> None:
+        """Whoever asks the same, now or for a while, may have this."""
+        ...
+
+    def unanswered(self) -> None:
+        """A provider would not answer: who waits for it asks by itself."""
+        ...
+
+    def left(self) -> None:
+        """The request went away without a word from the provider: the next one of those who wait calls."""
+        ...
+
+
+class Answers(Protocol):
+    """Answers that are shared by those who ask the same thing; never raises for a keeper that is away."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for somebody else's call."""
+        ...
+
+    async def enter(self, key: str) -> Asking:
+        """Return once the answer is known or it is this request's turn to call; raises LetGo when told to."""
+        ...
+
+    def let_go(self) -> None:
+        """Whoever waits now is to wait no longer: the process drains."""
         ...
 
 

@@ -57,7 +57,7 @@ class Authenticator:
         self._keys = keys
         self._tokens = tokens
 
-    def caller(self, authorization: str | None) -> Caller:
+    async def caller(self, authorization: str | None) -> Caller:
         """Who is calling.
 
         Raises:
@@ -73,7 +73,7 @@ class Authenticator:
         if service is not None:
             return Service(name=service)
         try:
-            person = self._tokens.person(presented)
+            person = await self._tokens.person(presented)
         except TokenRefused as refused:
             log.info("token refused: %s", refused)
             raise BadToken from refused

@@ -6,13 +6,15 @@ never decide how it is verified: no algorithm, key or address in a header is fol
 
 import json
 import re
+import time
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import jwt
 
+from fanzgpt_gateway.auth.jwks import Fetch, KeySet, PublicKey, fetch_keys
 from fanzgpt_gateway.auth.trusted import IssuerSettings
 
 LONGEST: Final = 8_192
@@ -39,29 +41,44 @@ class Person:
 class Tokens:
     """Verifies tokens of a fixed set of issuers."""
 
-    def __init__(self, issuers: Sequence[IssuerSettings], *, leeway_seconds: int) -> None:
-        """An issuer without a name takes every token whose `iss` is nobody else's."""
+    def __init__(
+        self,
+        issuers: Sequence[IssuerSettings],
+        *,
+        leeway_seconds: int,
+        fetch: Fetch = fetch_keys,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """An issuer without a name takes every token whose `iss` is nobody else's; `fetch` reads published keys."""
         self._issuers = {(issuer.issuer, issuer.kid): issuer for issuer in issuers}
+        self._published = {
+            issuer.issuer: (issuer, KeySet(issuer.jwks, issuer.algorithm, fetch=fetch, clock=clock))
+            for issuer in issuers
+            if issuer.jwks is not None
+        }
         self._named = frozenset(issuer.issuer for issuer in issuers)
         self._leeway = leeway_seconds
 
-    def person(self, token: str) -> Person:
-        """Whom the token speaks of; raises TokenRefused for whatever is wrong with it."""
+    async def person(self, token: str) -> Person:
+        """Whom the token speaks of; raises TokenRefused for whatever is wrong with it.
+
+        Waits only where a published key is not known here yet.
+        """
         try:
-            return self._person(token)
+            return await self._person(token)
         except TokenRefused:
             raise
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise TokenRefused(f"{type(error).__name__}") from error
 
-    def _person(self, token: str) -> Person:
+    async def _person(self, token: str) -> Person:
         header, claims = _parts(token)
         issuer = self._issuer(header, claims)
         if header.get("alg") != issuer.algorithm:
             _refuse("an algorithm that is not its issuer's")
         verified = jwt.decode(
             token,
-            issuer.key.get_secret_value(),
+            await self._key(issuer, header.get("kid")),
             algorithms=[issuer.algorithm],
             audience=issuer.audience,
             issuer=issuer.issuer,
@@ -77,10 +94,22 @@ class Tokens:
         name, kid = claims.get("iss"), header.get("kid")
         if not isinstance(name, str | None) or not isinstance(kid, str | None):
             _refuse("iss or kid is no text")
-        issuer = self._issuers.get((name if name in self._named else None, kid))
+        known_as = name if name in self._named else None
+        if known_as in self._published:
+            return self._published[known_as][0]
+        issuer = self._issuers.get((known_as, kid))
         if issuer is None:
             _refuse("an issuer or a key that is not known here")
         return issuer
+
+    async def _key(self, issuer: IssuerSettings, kid: str | None) -> PublicKey | str:
+        if issuer.key is not None:
+            return issuer.key.get_secret_value()
+        _, published = self._published[issuer.issuer]
+        key = await published.key(kid) if kid is not None else None
+        if key is None:
+            _refuse("a key that its issuer does not publish, or whose issuer cannot be asked")
+        return key
 
 
 def _parts(token: str) -> tuple[Json, Json]:

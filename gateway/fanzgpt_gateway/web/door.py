@@ -27,7 +27,8 @@ class Door:
         if scope["type"] == "http" and scope["path"].startswith(GUARDED):
             try:
                 _refuse_many_headers(scope)
-                scope["state"]["caller"] = self._authenticator.caller(Headers(scope=scope).get("authorization"))
+                presented = Headers(scope=scope).get("authorization")
+                scope["state"]["caller"] = await self._authenticator.caller(presented)
             except Refusal as refusal:
                 await reply_to(refusal)(scope, receive, send)
                 return

@@ -1,6 +1,9 @@
+import asyncio
+
 import pytest
 from pydantic import SecretStr
-from tests.unit.gateway.forging import SECRET, claims, token
+from tests.unit.gateway.forging import SECRET, claims, hs256, token
+from tests.unit.gateway.test_tokens import CLAIMS, HEADERS
 
 from fanzgpt_gateway.auth.callers import Authenticator, Service, User
 from fanzgpt_gateway.auth.keyring import ApiKeyHash, KeyRing, hashed_keys
@@ -15,9 +18,13 @@ ISSUER = IssuerSettings(issuer=None, algorithm="HS256", key=SecretStr(SECRET))
 DOOR = Authenticator(KEYS, Tokens([ISSUER], leeway_seconds=0))
 
 
+def caller(authorization: str | None, door: Authenticator = DOOR) -> Service | User:
+    return asyncio.run(door.caller(authorization))
+
+
 def refusal(authorization: str | None) -> dict[str, object]:
     with pytest.raises(Refusal) as refused:
-        DOOR.caller(authorization)
+        caller(authorization)
     return {"status": refused.value.status, **refused.value.body()}
 
 
@@ -33,6 +40,14 @@ def test_a_bad_token_is_answered_in_the_contracts_words(presented: str) -> None:
     assert refusal(f"Bearer {presented}") == expected
 
 
+@pytest.mark.parametrize("name", [*HEADERS, *CLAIMS])
+def test_every_forged_token_is_answered_in_the_same_words(name: str) -> None:
+    header, sign = HEADERS.get(name, ({"alg": "HS256", "typ": "JWT"}, hs256(SECRET)))
+    forged = token(CLAIMS.get(name, claims()), header=header, sign=sign)
+    expected = {"status": 401, "error": "Invalid token", "message": "Authentication failed"}
+    assert refusal(f"Bearer {forged}") == expected
+
+
 @pytest.mark.parametrize("permissions", [None, [], ["ai:used"], "ai:use", {"ai:use": True}, [["ai:use"]]])
 def test_without_the_permission_the_contracts_words_are_said(permissions: object) -> None:
     expected = {
@@ -45,7 +60,7 @@ def test_without_the_permission_the_contracts_words_are_said(permissions: object
 
 @pytest.mark.parametrize(("key", "name"), [("key-one", "boyfanz"), ("key-two", "boyfanz"), ("key-3", "main")])
 def test_a_service_is_known_by_any_of_its_keys(key: str, name: str) -> None:
-    assert DOOR.caller(f"Bearer {key}") == DOOR.caller(f"bearer  {key} ") == Service(name=name)
+    assert caller(f"Bearer {key}") == caller(f"bearer  {key} ") == Service(name=name)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +68,7 @@ def test_a_service_is_known_by_any_of_its_keys(key: str, name: str) -> None:
 )
 def test_a_person_is_known_by_their_token(subscription: object, premium: bool) -> None:
     good = token(claims(subscription=subscription))
-    assert DOOR.caller(f"Bearer {good}") == User(user_id="u-1", premium=premium)
+    assert caller(f"Bearer {good}") == User(user_id="u-1", premium=premium)
 
 
 def test_a_service_acts_for_whom_it_names_and_else_for_itself() -> None:

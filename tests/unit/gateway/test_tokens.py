@@ -1,3 +1,4 @@
+import asyncio
 import json
 import time
 from typing import Any
@@ -38,11 +39,15 @@ def tokens(*issuers: IssuerSettings) -> Tokens:
     return Tokens(issuers or (issuer(),), leeway_seconds=30)
 
 
+def person_of(known: Tokens, presented: str) -> Person:
+    return asyncio.run(known.person(presented))
+
+
 RSA = tokens(issuer("RS256", pem(RSA_KEY), issuer="main"))
 
 
 def test_a_good_token_says_who_its_user_is_and_what_they_may() -> None:
-    person = tokens().person(token(claims(subscription="premium", permissions=["ai:use", "post"])))
+    person = person_of(tokens(), token(claims(subscription="premium", permissions=["ai:use", "post"])))
     assert person == Person(user_id="u-1", permissions=frozenset({"ai:use", "post"}), subscription="premium")
 
 
@@ -55,7 +60,7 @@ def test_a_token_of_each_algorithm_is_believed_under_its_issuers_key(
 ) -> None:
     known = tokens(issuer(algorithm, key, issuer="main"))
     good = token(claims(iss="main"), header={"alg": algorithm, "typ": "at+jwt"}, sign=sign)
-    assert known.person(good).user_id == "u-1"
+    assert person_of(known, good).user_id == "u-1"
 
 
 HEADERS: dict[str, tuple[object, Signing]] = {
@@ -92,7 +97,7 @@ HEADERS: dict[str, tuple[object, Signing]] = {
 def test_a_forged_header_is_refused(name: str) -> None:
     header, sign = HEADERS[name]
     with pytest.raises(TokenRefused):
-        tokens().person(token(claims(), header=header, sign=sign))
+        person_of(tokens(), token(claims(), header=header, sign=sign))
 
 
 CLAIMS: dict[str, object] = {
@@ -128,38 +133,38 @@ CLAIMS: dict[str, object] = {
 @pytest.mark.parametrize("name", CLAIMS)
 def test_forged_claims_are_refused(name: str) -> None:
     with pytest.raises(TokenRefused):
-        tokens().person(token(CLAIMS[name]))
+        person_of(tokens(), token(CLAIMS[name]))
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "hs256"])
 def test_a_public_key_is_no_secret(algorithm: str) -> None:
     forged = token(claims(iss="main"), header={"alg": algorithm, "typ": "JWT"}, sign=hs256(pem(RSA_KEY)))
     with pytest.raises(TokenRefused):
-        RSA.person(forged)
+        person_of(RSA, forged)
 
 
 def test_a_token_of_one_issuer_is_not_believed_as_anothers() -> None:
     known = tokens(issuer(), issuer("RS256", pem(RSA_KEY), issuer="main"))
-    assert known.person(token(claims())).user_id == "u-1"
-    assert known.person(token(claims(iss="somebody"))).user_id == "u-1", (
+    assert person_of(known, token(claims())).user_id == "u-1"
+    assert person_of(known, token(claims(iss="somebody"))).user_id == "u-1", (
         "the unnamed issuer takes what is nobody else's"
     )
     with pytest.raises(TokenRefused):
-        known.person(token(claims(iss="main")))
+        person_of(known, token(claims(iss="main")))
 
 
 @pytest.mark.parametrize("name", ["mai", "main2", "MAIN", "", None])
 def test_only_the_whole_name_of_an_issuer_is_its_name(name: str | None) -> None:
     with pytest.raises(TokenRefused):
-        RSA.person(token(claims(iss=name), header={"alg": "RS256"}, sign=rs256))
+        person_of(RSA, token(claims(iss=name), header={"alg": "RS256"}, sign=rs256))
 
 
 @pytest.mark.parametrize("audience", [None, "other", "fan", ["fanz"], ["fanz", "other"], 7])
 def test_a_token_for_another_audience_is_refused(audience: object) -> None:
     known = tokens(issuer(audience="fanz"))
-    assert known.person(token(claims(aud="fanz"))).user_id == "u-1"
+    assert person_of(known, token(claims(aud="fanz"))).user_id == "u-1"
     with pytest.raises(TokenRefused):
-        known.person(token(claims(aud=audience)))
+        person_of(known, token(claims(aud=audience)))
 
 
 def test_an_issuer_changes_its_key_by_key_id() -> None:
@@ -167,14 +172,14 @@ def test_an_issuer_changes_its_key_by_key_id() -> None:
     known = tokens(issuer(issuer="main", kid="1"), issuer(issuer="main", kid="2", key=other))
     for kid, secret in (("1", SECRET), ("2", other)):
         good = token(claims(iss="main"), header={"alg": "HS256", "kid": kid}, sign=hs256(secret))
-        assert known.person(good).user_id == "u-1"
+        assert person_of(known, good).user_id == "u-1"
         with pytest.raises(TokenRefused):
-            known.person(token(claims(iss="main"), header={"alg": "HS256", "kid": "3"}, sign=hs256(secret)))
+            person_of(known, token(claims(iss="main"), header={"alg": "HS256", "kid": "3"}, sign=hs256(secret)))
 
 
 def test_clocks_may_differ_by_the_leeway() -> None:
     now = int(time.time())
-    assert tokens().person(token(claims(exp=now - 20, nbf=now + 20))).user_id == "u-1"
+    assert person_of(tokens(), token(claims(exp=now - 20, nbf=now + 20))).user_id == "u-1"
 
 
 GOOD = token(claims())
@@ -201,14 +206,14 @@ GOOD = token(claims())
 )
 def test_what_is_no_token_is_refused(forged: str) -> None:
     with pytest.raises(TokenRefused):
-        tokens().person(forged)
+        person_of(tokens(), forged)
 
 
 @given(st.integers(0, len(GOOD) - 1), st.sampled_from("ABCDwxyz0189-_.=é\0 "))
 def test_no_character_of_a_token_can_be_changed(at: int, to: str) -> None:
     changed = GOOD[:at] + to + GOOD[at + 1 :]
     try:
-        person = tokens().person(changed)
+        person = person_of(tokens(), changed)
     except TokenRefused:
         return
     # The last character of a signature has bits that mean nothing.
@@ -219,7 +224,7 @@ def test_no_character_of_a_token_can_be_changed(at: int, to: str) -> None:
 @given(st.text() | st.binary().map(b64))
 def test_whatever_is_presented_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(TokenRefused):
-        tokens().person(text)
+        person_of(tokens(), text)
 
 
 @pytest.mark.parametrize(
