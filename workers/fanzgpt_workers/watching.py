@@ -80,6 +80,11 @@ class GenerationWatch:
         self.metrics.unavailable("redis")
         self._log.warning("keeping to this worker's share of the provider's limits", error=str(error))
 
+    def windows_away(self, error: Exception) -> None:
+        """Nobody's requests are counted."""
+        self.metrics.unavailable("redis")
+        self._log.warning("users' requests are not counted", error=str(error))
+
     def partials_away(self, error: Exception) -> None:
         """Answers are made as ever, and not shown while they are made."""
         self.metrics.unavailable("redis")
