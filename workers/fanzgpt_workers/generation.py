@@ -44,6 +44,7 @@ from fanzgpt_workers.providers.pricing import ListPricing, listed_as
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.settings import ProviderSettings, Settings, WindowSettings
+from fanzgpt_workers.sharing import shared_answers, sharing
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
 from fanzgpt_workers.watching import GenerationWatch, watch_engine
@@ -98,6 +99,7 @@ async def open_generation(
         )
         limits_of_providers = provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
         breakers_of_models = breakers(ai, redis, observer=watch)
+        answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
         partials = None if redis is None else _partials(redis, content_filter, watch)
         caller = Caller(
             books=books,
@@ -116,7 +118,7 @@ async def open_generation(
         wishes = Wishes(clock)
         answering = Answering(
             books=books,
-            caller=caller,
+            caller=sharing(caller, answers, settings.cache, clock=clock),
             publication=publication,
             clock=clock,
             owner=owner,
@@ -163,7 +165,7 @@ async def open_generation(
             term=partial(term_of, consumer),
             let_go=_all_of(limits_of_providers.let_go, breakers_of_models.let_go, answering.let_go),
         )
-        watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models)
+        watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models, answers)
         hearing = hear_cancellations(
             wishes,
             bootstrap_servers=kafka.bootstrap_servers,
@@ -184,6 +186,8 @@ async def open_generation(
         finally:
             await books.close()
             await breakers_of_models.close()
+            if answers is not None:
+                await answers.close()
             for provider in providers.values():
                 await provider.aclose()
 

@@ -3,6 +3,7 @@
 A field's alias is its environment variable. Groups are frozen; secrets never show in a repr.
 """
 
+from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.group import Group
 from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
@@ -22,6 +23,7 @@ class Settings(Group):
     redis: RedisSettings = RedisSettings()
     providers: ProviderSettings = ProviderSettings()
     generation: GenerationSettings = GenerationSettings()
+    cache: CacheSettings = CacheSettings()
     sinks: SinkSettings = SinkSettings()
     features: FeatureSettings = FeatureSettings()
     windows: WindowSettings = WindowSettings()
