@@ -22,6 +22,7 @@ from fanzgpt_schemas.identity import derived_request_id
 from fanzgpt_schemas.reading import read, read_what_can_be, storable_object, storable_text
 from fanzgpt_schemas.requesting import new_request, unknown_type
 from fanzgpt_schemas.requests import GENERATION_TYPES, REQUESTED, GenerationRequested
+from fanzgpt_schemas.usage import UsageAnomaly, UsageWindow
 from fanzgpt_schemas.violations import violations
 from fanzgpt_schemas.writing import written
 
@@ -207,4 +208,7 @@ def _key_and_subject(event: Event, request_id: str | None) -> tuple[bytes, str]:
     if isinstance(event, DeadLetter):
         place = f"{event.topic}/{event.partition}/{event.offset}"
         return place.encode(), place
+    if isinstance(event, UsageWindow | UsageAnomaly):
+        subject = f"{event.dimension}:{event.key}"
+        return subject.encode(), subject
     return event.user_id.encode(), request_id or event.user_id

@@ -7,6 +7,7 @@ from fanzgpt_schemas.base import Model
 from fanzgpt_schemas.facts import AnalyticsEvent, DeadLetter, PreferencesUpdated
 from fanzgpt_schemas.generation import CancelRequested, GenerationCompleted, GenerationFailed
 from fanzgpt_schemas.requests import GenerationRequested
+from fanzgpt_schemas.usage import UsageAnomaly, UsageWindow
 
 TopicName = Literal[
     "ai.generation.requested",
@@ -17,6 +18,8 @@ TopicName = Literal[
     "ai.generation.cancel-requested",
     "ai.analytics.event",
     "ai.preferences.updated",
+    "ai.usage.window",
+    "ai.usage.anomaly",
     "ai.dead-letter",
 ]
 TOPIC_NAMES: Final[tuple[TopicName, ...]] = get_args(TopicName)
@@ -29,6 +32,8 @@ FAILED_TOPIC: Final[TopicName] = "ai.generation.failed"
 CANCEL_TOPIC: Final[TopicName] = "ai.generation.cancel-requested"
 ANALYTICS_TOPIC: Final[TopicName] = "ai.analytics.event"
 PREFERENCES_TOPIC: Final[TopicName] = "ai.preferences.updated"
+USAGE_WINDOW_TOPIC: Final[TopicName] = "ai.usage.window"
+USAGE_ANOMALY_TOPIC: Final[TopicName] = "ai.usage.anomaly"
 DEAD_LETTER_TOPIC: Final[TopicName] = "ai.dead-letter"
 
 # The longest value each topic takes, in bytes. A completion holds its request's input and an answer beside it; a dead
@@ -45,6 +50,8 @@ VALUE_LIMITS: Final[dict[TopicName, int]] = {
     CANCEL_TOPIC: _REQUEST_LIMIT,
     ANALYTICS_TOPIC: _REQUEST_LIMIT,
     PREFERENCES_TOPIC: _REQUEST_LIMIT,
+    USAGE_WINDOW_TOPIC: _REQUEST_LIMIT,
+    USAGE_ANOMALY_TOPIC: _REQUEST_LIMIT,
     DEAD_LETTER_TOPIC: _LETTER_LIMIT,
 }
 
@@ -55,6 +62,8 @@ Event = (
     | CancelRequested
     | AnalyticsEvent
     | PreferencesUpdated
+    | UsageWindow
+    | UsageAnomaly
     | DeadLetter
 )
 
@@ -79,6 +88,8 @@ SPECS: Final[dict[type[Model], EventSpec]] = {
     CancelRequested: EventSpec(name="ai.generation.cancel-requested", version=1, topic=CANCEL_TOPIC),
     AnalyticsEvent: EventSpec(name="ai.analytics.event", version=1, topic=ANALYTICS_TOPIC),
     PreferencesUpdated: EventSpec(name="ai.preferences.updated", version=1, topic=PREFERENCES_TOPIC),
+    UsageWindow: EventSpec(name="ai.usage.window", version=1, topic=USAGE_WINDOW_TOPIC),
+    UsageAnomaly: EventSpec(name="ai.usage.anomaly", version=1, topic=USAGE_ANOMALY_TOPIC),
     DeadLetter: EventSpec(name="ai.dead-letter", version=1, topic=DEAD_LETTER_TOPIC),
 }
 REQUESTED_SPEC: Final = EventSpec(name="ai.generation.requested", version=1, topic=REQUESTED_TOPIC)

@@ -12,10 +12,7 @@ from fanzgpt_workers.observability.health import HealthServer
 from fanzgpt_workers.settings import METRICS_PORTS, SINK_NEEDS, WORKER_NEEDS, Need, ProcessName, check_settings
 
 ROOT: Final = Path(__file__).parents[2]
-NOT_YET: Final = frozenset({"streams"})
-"""Processes with a port of their own that this release does not have."""
-
-PROCESSES: Final[tuple[ProcessName, ...]] = tuple(name for name in METRICS_PORTS if name not in NOT_YET)
+PROCESSES: Final[tuple[ProcessName, ...]] = tuple(METRICS_PORTS)
 HEALTH_PATHS: Final = frozenset(re.findall(r'add_get\("(/health/\w+)"', inspect.getsource(HealthServer)))
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 
@@ -37,7 +34,7 @@ def needs(process: str) -> frozenset[Need]:
     """What a process cannot start without."""
     if process == "generation":
         return WORKER_NEEDS
-    return frozenset({"kafka"}) if process == "monitor" else SINK_NEEDS
+    return frozenset({"kafka"}) if process in {"monitor", "streams"} else SINK_NEEDS
 
 
 def refused(process: str, environ: Mapping[str, str]) -> list[str]:

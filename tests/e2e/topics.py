@@ -26,6 +26,7 @@ CONSUMED = {
     "history-sink": (COMPLETED_TOPIC,),
     "analytics-sink": (ANALYTICS_TOPIC,),
     "preferences-sink": (PREFERENCES_TOPIC,),
+    "streams": (ANALYTICS_TOPIC,),
 }
 
 

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_producers.errors import BrokerUnavailable
 from fanzgpt_schemas.topics import bundled_topics
-from fanzgpt_workers.errors import ConfigurationError, Unavailable
+from fanzgpt_workers.errors import Unavailable
 from fanzgpt_workers.garbage import look_for_garbage_seldom
 from fanzgpt_workers.lag.standing import Thresholds
 from fanzgpt_workers.lag.watching import LagHistory, open_lag_reader
@@ -139,7 +139,7 @@ async def _opened(into: AsyncExitStack, name: ProcessName, settings: Settings, t
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                if name != "monitor":
+                if name not in {"monitor", "streams"}:
                     await _require_database(settings, "ai_requests" if name == "generation" else "ai_sink_offsets")
                 return await into.enter_async_context(_open(name, settings, told))
             except (Unavailable, BrokerUnavailable) as error:
@@ -208,7 +208,10 @@ def _open(name: ProcessName, settings: Settings, told: Told) -> AbstractAsyncCon
         case "monitor":
             opened = _open_monitor(settings, told, clock)
         case "streams":
-            raise ConfigurationError("the streams process is not part of this release")
+            from fanzgpt_workers.streams.opening import open_streams  # noqa: PLC0415  # as above
+            from fanzgpt_workers.streams.watching import StreamsWatch  # noqa: PLC0415  # as above
+
+            opened = open_streams(settings, clock=clock, watch=StreamsWatch(*told))
     return cast("AbstractAsyncContextManager[Process]", opened)
 
 

@@ -41,6 +41,7 @@ from fanzgpt_schemas.requests import (
     SocialPostRequested,
     VoiceSynthesisRequested,
 )
+from fanzgpt_schemas.usage import LatencySketch, UsageAnomaly, UsageWindow
 
 M = TypeVar("M", bound=Model)
 STORABLE: Final = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -185,6 +186,36 @@ failures = made(
 cancellations = made(CancelRequested, request_id=text(128), user_id=text(256))
 analytics = made(AnalyticsEvent, user_id=text(256), event=text(50), data=json_objects)
 preferences = made(PreferencesUpdated, user_id=text(256), preferences=json_objects, version=st.none() | counts)
+windows_of = st.sampled_from(["user", "type", "provider", "model"])
+usage_windows = made(
+    UsageWindow,
+    dimension=windows_of,
+    key=text(512),
+    window=st.sampled_from(["tumbling", "hopping"]),
+    start=times,
+    end=times,
+    **dict.fromkeys(("shard", "requests", "failed", "cached", "input_tokens", "output_tokens"), counts),
+    cost_usd=st.from_regex(r"\A[0-9]{1,15}(\.[0-9]{1,12})?\Z"),
+    p50_ms=st.none() | counts,
+    latency=made(
+        LatencySketch,
+        gamma=st.floats(1.001, 2),
+        buckets=st.lists(st.tuples(st.integers(-1, 100_000), counts), max_size=5).map(tuple),
+    ),
+)
+usage_anomalies = made(
+    UsageAnomaly,
+    dimension=windows_of,
+    key=text(512),
+    measure=st.sampled_from(["spend", "errors"]),
+    start=times,
+    end=times,
+    shard=counts,
+    measured=st.floats(0, 1e6),
+    normal=st.floats(-1e6, 1e6),
+    score=st.floats(-1e6, 1e6),
+    windows=counts,
+)
 base64 = st.binary(max_size=20).map(lambda raw: b64encode(raw).decode())
 dead_letters = made(
     DeadLetter,
@@ -201,5 +232,7 @@ dead_letters = made(
     time=times,
     consumer=optional_labels,
 )
-facts: st.SearchStrategy[Event] = st.one_of(completions, failures, cancellations, analytics, preferences, dead_letters)
+facts: st.SearchStrategy[Event] = st.one_of(
+    completions, failures, cancellations, analytics, preferences, usage_windows, usage_anomalies, dead_letters
+)
 events: st.SearchStrategy[Event] = requests | facts

@@ -6,7 +6,13 @@ from fanzgpt_schemas.topics import TopicRegistry
 from fanzgpt_workers.lag.reading import Consumed
 from fanzgpt_workers.settings import KafkaSettings, ProcessName
 
-_PROCESSES: Final[tuple[ProcessName, ...]] = ("generation", "history-sink", "analytics-sink", "preferences-sink")
+_PROCESSES: Final[tuple[ProcessName, ...]] = (
+    "generation",
+    "history-sink",
+    "analytics-sink",
+    "preferences-sink",
+    "streams",
+)
 
 
 def expected_groups(kafka: KafkaSettings, registry: TopicRegistry) -> list[Consumed]:

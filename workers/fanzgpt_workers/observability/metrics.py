@@ -32,6 +32,7 @@ WaitCause = Literal[
 CacheLookup = Literal["kept", "shared", "called", "alone"]
 SinkName = Literal["history", "analytics", "preferences"]
 LagStatus = Literal["OK", "WARN", "STALLED", "STOPPED"]
+StreamFate = Literal["counted", "replayed", "duplicate", "late", "other", "unreadable"]
 RowFate = Literal["stored", "duplicate", "refused"]
 
 
@@ -136,6 +137,24 @@ class Metrics:
         self._sink_seconds = make.histogram(
             "fanzgpt_sink_batch_seconds", "Duration of one sink transaction.", "sink", buckets=_STORE_BUCKETS
         )
+        self._stream_events = make.counter(
+            "fanzgpt_stream_events_total",
+            "Events the usage streams took: counted, replayed, duplicate, late (beyond the lateness), other (no ending "
+            "of a generation), unreadable.",
+            "fate",
+        )
+        self._stream_windows = make.counter(
+            "fanzgpt_stream_windows_total", "Windows told as final.", "dimension", "window"
+        )
+        self._stream_anomalies = make.counter(
+            "fanzgpt_stream_anomalies_total", "Windows far above their key's own normal.", "dimension", "measure"
+        )
+        self._stream_keeping = make.histogram(
+            "fanzgpt_stream_keeping_seconds",
+            "Writing what has changed to the changelog, and telling what became final.",
+            buckets=_STORE_BUCKETS,
+        )
+        self._stream_keys = make.gauge("fanzgpt_stream_open_keys", "Keys in windows that are open.")()
         self._unavailable = make.counter(
             "fanzgpt_unavailable_total", "Times a server could not be used and was tried again.", "server"
         )
@@ -225,6 +244,23 @@ class Metrics:
     def sink_refused(self, sink: SinkName, rows: int = 1) -> None:
         """Rows that PostgreSQL will never take were set aside."""
         self._sink_rows(sink, "refused").inc(rows)
+
+    def stream_applied(self, fate: StreamFate) -> None:
+        """The usage streams took an event."""
+        self._stream_events(fate).inc()
+
+    def stream_told(self, dimension: str, window: str, windows: int) -> None:
+        """Windows were told."""
+        self._stream_windows(dimension, window).inc(windows)
+
+    def stream_anomaly(self, dimension: str, measure: str) -> None:
+        """A window was far from normal, and that was told."""
+        self._stream_anomalies(dimension, measure).inc()
+
+    def stream_kept(self, *, seconds: float, open_keys: int) -> None:
+        """The usage streams' changes are kept."""
+        self._stream_keeping().observe(seconds)
+        self._stream_keys.set(open_keys)
 
     def unavailable(self, server: Literal["kafka", "postgresql", "redis", "provider"]) -> None:
         """A server could not be used and will be tried again."""
