@@ -238,6 +238,7 @@ def _limits(settings: Settings) -> EngineLimits:
         caps=Caps(in_flight=limits.max_in_flight, per_user=limits.user_max_in_flight, weights=WEIGHTS),
         room=Room(
             waiting_per_partition=limits.buffer_records,
+            waiting_in_all=limits.waiting_records,
             uncommitted_per_partition=limits.uncommitted_records,
             waiting_bytes=limits.buffer_bytes,
         ),
