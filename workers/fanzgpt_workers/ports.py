@@ -19,6 +19,7 @@ from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Outcome,
 from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
+from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.core.routing import Target
 
@@ -119,13 +120,17 @@ class ProviderCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped."""
+    """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped.
+
+    `headroom` is what is left of the provider's limits, where it says so.
+    """
 
     text: str
     model: str
     response_id: str | None
     finish_reason: Literal["stop", "length", "refusal", "content-filter", "other"]
     usage: Usage | None
+    headroom: Headroom | None = None
 
 
 class Provider(Protocol):
@@ -152,8 +157,11 @@ class Passage(Protocol):
         """The call goes out now."""
         ...
 
-    def over(self, usage: Usage | None, *, counted: bool = True) -> None:
-        """The call is over: what it took, None where nobody said. Not `counted`: the provider never took it up."""
+    def over(self, outcome: Outcome, usage: Usage | None, headroom: Headroom | None, *, counted: bool) -> None:
+        """The call is over: how, what it took and what is left; None where nobody said.
+
+        Not `counted`: the provider never took it up.
+        """
         ...
 
 
@@ -165,7 +173,7 @@ class Limits(Protocol):
         """Calls that wait for their provider's limit."""
         ...
 
-    async def enter(self, *, provider: str, model: str, kind: str, prompt_characters: int, most_output: int) -> Passage:
+    async def enter(self, target: Target, *, kind: str, prompt_characters: int, most_output: int) -> Passage:
         """Return once the provider has room for the call; raises LetGo when told to."""
         ...
 
@@ -173,7 +181,7 @@ class Limits(Protocol):
         """Whoever waits now is to wait no longer: the process drains."""
         ...
 
-    async def close(self, *, provider: str, model: str, seconds: float) -> None:
+    async def close(self, target: Target, seconds: float) -> None:
         """Let no call through for so long: the provider asked for it."""
         ...
 
@@ -302,6 +310,14 @@ class ContentFilter(Protocol):
 
         `released` is what it said of the same text when it was shorter.
         """
+        ...
+
+
+class Windows(Protocol):
+    """How much each user may ask."""
+
+    async def refusal(self, request: GenerationRequested) -> str | None:
+        """Why the request is one too many; None where it is not, and then it is counted, once."""
         ...
 
 

@@ -92,6 +92,11 @@ class GenerationWatch:
         self.metrics.budget_nearly_spent(kind_of(scope))
         self._log.warning("budget nearly spent", budget=scope)
 
+    def windows_away(self, error: Exception) -> None:
+        """Nobody's requests are counted."""
+        self.metrics.unavailable("redis")
+        self._log.warning("users' requests are not counted", error=str(error))
+
     def asked(self, how: CacheLookup) -> None:
         """A question that may share an answer was looked up."""
         self.metrics.cache_asked(how)

@@ -104,7 +104,7 @@ async def test_tiers_have_budgets_of_their_own() -> None:
     budgets = Budgets(window="day", tiers={"standard": Decimal(0), "premium": Decimal(1)})
     living, heard = paying(budgets, pricing=PerModel(openai=2))
     await living.take(asked())
-    await living.take(asked(requestId="r-2", metadata={"tier": "premium"}), offset=1)
-    await living.take(asked(requestId="r-3", metadata={"tier": "staff"}), offset=2)
+    await living.take(asked(requestId="r-2", metadata={"subscription": "premium"}), offset=1)
+    await living.take(asked(requestId="r-3", metadata={"subscription": "staff"}), offset=2)
     assert [told["requestId"] for told in living.told(COMPLETED_TOPIC)] == ["r-2", "r-3"]
     assert heard.refusals == [("tier", True)]

@@ -78,7 +78,7 @@ class Purse:
     ) -> Reservation | None:
         """What to hold for one call; None for a request that no budget concerns."""
         event = request.event
-        tier = (event.metadata or {}).get("tier")
+        tier = (event.metadata or {}).get("subscription")
         allowances = self._budgets.allowances(
             user=str(user_key(event.user_id)), tier=tier if isinstance(tier, str) else STANDARD
         )

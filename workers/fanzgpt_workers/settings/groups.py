@@ -11,6 +11,7 @@ from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
 from fanzgpt_workers.settings.process import MonitorSettings, ProcessSettings
 from fanzgpt_workers.settings.providers import ProviderSettings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
+from fanzgpt_workers.settings.windows import WindowSettings
 from fanzgpt_workers.settings.work import GenerationSettings, SinkSettings
 
 
@@ -27,5 +28,6 @@ class Settings(Group):
     budgets: BudgetSettings = BudgetSettings()
     sinks: SinkSettings = SinkSettings()
     features: FeatureSettings = FeatureSettings()
+    windows: WindowSettings = WindowSettings()
     process: ProcessSettings = ProcessSettings()
     monitor: MonitorSettings = MonitorSettings()
