@@ -48,8 +48,8 @@ class BudgetSettings(Group):
     tiers_usd: Tiers = Field(
         {},
         alias="AI_BUDGET_TIERS_USD",
-        description="US dollars that the users of a tier may spend together, by `metadata.subscription` of their requests; one "
-        "that says none is of the tier `standard`. None by default.",
+        description="US dollars that the users of a tier may spend together, by `metadata.subscription` of requests; "
+        "one that says none is of the tier `standard`. None by default.",
         examples=["standard=50,premium=150"],
     )
     window: Window = Field(
