@@ -117,7 +117,7 @@ async def one_round(system: System, dues: Iterator[Due], prefix: str, *, seconds
                 type="social-post",
                 request_id=name,
                 user_id=user,
-                input={"topic": f"morning workout {asked[user]}", "platform": "instagram"},
+                input={"topic": f"morning workout {name}", "platform": "instagram"},
             )
             due[name] = start + at
             event = encode_request(request, time=datetime.now(UTC), source="benchmark", priority=lane)

@@ -1,6 +1,6 @@
 """The partitions this member holds: what was taken, what waits, what may be committed."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from fanzgpt_workers.core.offsets import OffsetTracker
@@ -9,9 +9,14 @@ from fanzgpt_workers.core.origin import Origin, Partition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """How much may wait in memory: records per partition, records taken but not passed, bytes in all."""
+    """How much may wait in memory: records per partition, records taken but not passed, bytes in all.
+
+    Of one user only `waiting_per_user` count in a partition: what waits behind a flood is read past it, as far as
+    the other two bounds let it.
+    """
 
     waiting_per_partition: int = 1_000
+    waiting_per_user: int = 100
     uncommitted_per_partition: int = 20_000
     waiting_bytes: int = 64 * 1024 * 1024
 
@@ -21,6 +26,7 @@ class _Held:
     term: int
     tracker: OffsetTracker = field(default_factory=OffsetTracker)
     waiting: int = 0
+    of_users: dict[Hashable, int] = field(default_factory=dict)
     committed: int | None = None
 
 
@@ -79,19 +85,28 @@ class PartitionBook:
         if held is not None:
             held.tracker.done(origin.offset)
 
-    def queued(self, partition: Partition, size: int) -> None:
+    def queued(self, partition: Partition, user: Hashable, size: int) -> None:
         """A record waits in memory."""
         self._waiting_bytes += size
         held = self._held.get(partition)
         if held is not None:
-            held.waiting += 1
+            before = held.of_users.get(user, 0)
+            held.of_users[user] = before + 1
+            if before < self._room.waiting_per_user:
+                held.waiting += 1
 
-    def unqueued(self, partition: Partition, size: int) -> None:
+    def unqueued(self, partition: Partition, user: Hashable, size: int) -> None:
         """It waits no longer."""
         self._waiting_bytes -= size
         held = self._held.get(partition)
         if held is not None:
-            held.waiting -= 1
+            left = held.of_users[user] - 1
+            if left:
+                held.of_users[user] = left
+            else:
+                del held.of_users[user]
+            if left < self._room.waiting_per_user:
+                held.waiting -= 1
 
     def to_commit(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
         """Offsets that have moved since the last commit."""

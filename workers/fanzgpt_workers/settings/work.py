@@ -32,7 +32,15 @@ class GenerationSettings(Group):
         ge=1,
         le=1_000_000,
         description="Records of one partition that wait in memory. Fairness between users reaches this far; 1000 are "
-        "two rounds of the process.",
+        "two rounds of the process. Of one user 100 count, so that a flood is read past.",
+    )
+    premium_weight: int = Field(
+        2,
+        alias="GENERATION_PREMIUM_WEIGHT",
+        ge=1,
+        le=100,
+        description="How many times a user whose request says `subscription: premium` in its metadata weighs among the "
+        "users that wait. 2, as the gateway's window lets them ask twice as much.",
     )
     uncommitted_records: int = Field(
         20_000,
