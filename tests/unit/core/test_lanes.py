@@ -137,6 +137,26 @@ def test_who_waits_with_something_large_waits_for_a_few_turns_of_the_others() ->
     assert max(after - before for before, after in pairwise(places)) <= 10  # 16 turns are worth as much without aging
 
 
+def test_a_flood_leaves_slots_for_the_others_and_takes_all_when_there_are_none() -> None:
+    lanes: Lanes[str] = Lanes(Caps(in_flight=100, per_user=100))
+    for n in range(500):
+        lanes.add(Slot(lane=("flood", n), user="flood", partition=Partition("t", 0)), "flood")
+    alone = [lanes.start() for _ in range(101)]
+    assert alone[-1] is None
+    assert lanes.running == 100
+    for taken in alone[:50]:
+        assert taken is not None
+        lanes.release(taken[0])
+    for user in range(19):
+        lanes.add(Slot(lane=user, user=user, partition=Partition("t", 0)), "other")
+    beside = [taken[1] for taken in iter(lanes.start, None)]
+    assert beside.count("other") == 19
+    assert lanes.running == 75, "the flood stops where the last quarter begins"
+    for user in range(20, 45):
+        lanes.add(Slot(lane=user, user=user, partition=Partition("t", 0)), "other")
+    assert [taken[1] for taken in iter(lanes.start, None)] == ["other"] * 25
+
+
 def test_topics_share_the_starts_by_their_weights_and_none_waits_for_ever() -> None:
     weights = {"priority": 8, "standard": 4, "batch": 1}
     lanes: Lanes[str] = Lanes(Caps(in_flight=1_000, per_user=1_000, weights=weights))

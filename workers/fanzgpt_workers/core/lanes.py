@@ -6,7 +6,7 @@ as a user weighs. Topics share the starts by their weights.
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -17,6 +17,11 @@ TURN_TOKENS: Final = 500
 AGING: Final = 0.25
 """By so much of itself a turn is worth more for each one that was not enough: who waits with something large waits for
 the root of its size."""
+
+RESERVED: Final = 4
+"""One part in so many of the process is kept from whoever runs `FLOOD` times a fair share (trunk reservation): a
+request of anybody else finds a free slot, and need not wait for one of the flood's to end."""
+FLOOD: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +73,11 @@ class Lanes(Generic[Item]):
     """The scheduler's state; every operation is O(1) amortised but `drop`, for works of some turns' size.
 
     Promises: items of one lane start in the order they were added, each after the one before it was released; no
-    cap is ever exceeded; as long as work is startable, `start` gives it; users with startable work in a topic start
-    tokens in proportion to their weights (deficit round robin, Shreedhar and Varghese 1995, with the debt carried
-    over), so that a user waits for a turn of every other user at most before its own; and topics with startable work
-    get starts in proportion to their weights (smooth weighted round robin, as nginx has it): none waits for ever.
+    cap is ever exceeded; as long as work is startable, `start` gives it, but for what is kept from a flood; users with
+    startable work in a topic start tokens in proportion to their weights (deficit round robin, Shreedhar and Varghese
+    1995, with the debt carried over), so that a user waits for a turn of every other user at most before its own; and
+    topics with startable work get starts in proportion to their weights (smooth weighted round robin, as nginx has it):
+    none waits for ever.
     """
 
     def __init__(self, caps: Caps) -> None:
@@ -101,16 +107,21 @@ class Lanes(Generic[Item]):
         """The next item that may run, now counted as running; None when nothing may start."""
         if self.running >= self._caps.in_flight or not self._rotations:
             return None
-        topic = self._next_topic()
+        below = self._bound()
+        topics = [topic for topic in self._rotations if below is None or self._has_any(topic, below)]
+        if not topics:
+            return None
+        topic = self._next_topic(topics)
         rotation = self._rotations[topic]
         while True:
             user_id = rotation[0]
             user = self._users[user_id]
-            standing = user.topics[topic]
-            if standing.balance <= 0:
-                self._turn(standing, weight=self._queues[standing.lanes[0]][0][0].weight)
-            if standing.balance > 0:
-                return self._start(topic, user_id, user)
+            if below is None or user.running < below:
+                standing = user.topics[topic]
+                if standing.balance <= 0:
+                    self._turn(standing, weight=self._queues[standing.lanes[0]][0][0].weight)
+                if standing.balance > 0:
+                    return self._start(topic, user_id, user)
             rotation.rotate(-1)
 
     def release(self, slot: Slot) -> None:
@@ -174,15 +185,26 @@ class Lanes(Generic[Item]):
         standing.balance += TURN_TOKENS * weight * (1 + AGING * standing.passed)
         standing.passed += 1
 
-    def _next_topic(self) -> str:
-        if len(self._rotations) == 1:
-            return next(iter(self._rotations))
+    def _bound(self) -> int | None:
+        """How many a user may not have running already to start another; None while there are slots for everybody."""
+        caps = self._caps
+        if self.running < caps.in_flight - caps.in_flight // RESERVED:
+            return None
+        below = max(FLOOD, FLOOD * caps.in_flight // len(self._users))
+        return None if below >= caps.per_user else below
+
+    def _has_any(self, topic: str, below: int) -> bool:
+        return any(self._users[user_id].running < below for user_id in self._rotations[topic])
+
+    def _next_topic(self, topics: Sequence[str]) -> str:
+        if len(topics) == 1:
+            return topics[0]
         total = 0
-        for topic in self._rotations:
+        for topic in topics:
             weight = self._caps.weights.get(topic, 1)
             self._credits[topic] = self._credits.get(topic, 0) + weight
             total += weight
-        chosen = max(self._rotations, key=lambda topic: self._credits[topic])
+        chosen = max(topics, key=lambda topic: self._credits[topic])
         self._credits[chosen] -= total
         return chosen
 
