@@ -39,6 +39,7 @@ def settings(endpoints: Mapping[str, str], database_url: str, emulator: RunningE
         "FEATURE_CONTENT_GENERATION": "true",
         "FEATURE_CHAT_ASSISTANCE": "true",
         "LOG_FORMAT": "json",
+        "RATE_LIMIT_REQUESTS": "100000",
     }
 
 

@@ -32,6 +32,7 @@ from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
+from fanzgpt_workers.limits.user_windows import Allowances, UserWindows
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.partials.redis_outlet import RedisOutlet
 from fanzgpt_workers.partials.showing import PartialAnswers
@@ -43,7 +44,7 @@ from fanzgpt_workers.providers.opening import open_providers
 from fanzgpt_workers.providers.pricing import ListPricing, listed_as
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
-from fanzgpt_workers.settings import ProviderSettings, Settings
+from fanzgpt_workers.settings import ProviderSettings, Settings, WindowSettings
 from fanzgpt_workers.sharing import shared_answers, sharing
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
@@ -136,6 +137,7 @@ async def open_generation(
             content_filter=content_filter,
             wishes=wishes,
             costs=costs,
+            windows=None if redis is None else _windows(settings.windows, redis, watch),
         )
         group = kafka.group("generation")
         intake = GenerationIntake(
@@ -195,6 +197,13 @@ async def open_generation(
                 await provider.aclose()
 
 
+def _windows(settings: WindowSettings, redis: Redis, watch: GenerationWatch) -> UserWindows | None:
+    if not settings.on_topics:
+        return None
+    allowances = Allowances(seconds=settings.seconds, standard=settings.requests, premium=settings.premium_requests)
+    return UserWindows(redis, allowances, away=watch.windows_away)
+
+
 def _partials(redis: Redis, content_filter: TermsFilter, watch: GenerationWatch) -> PartialAnswers:
     return PartialAnswers(RedisOutlet(redis), preview=preview, content_filter=content_filter, away=watch.partials_away)
 
@@ -234,6 +243,7 @@ def _limits(settings: Settings) -> EngineLimits:
         caps=Caps(in_flight=limits.max_in_flight, per_user=limits.user_max_in_flight, weights=WEIGHTS),
         room=Room(
             waiting_per_partition=limits.buffer_records,
+            waiting_in_all=limits.waiting_records,
             uncommitted_per_partition=limits.uncommitted_records,
             waiting_bytes=limits.buffer_bytes,
         ),

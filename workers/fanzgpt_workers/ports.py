@@ -309,6 +309,14 @@ class ContentFilter(Protocol):
         ...
 
 
+class Windows(Protocol):
+    """How much each user may ask."""
+
+    async def refusal(self, request: GenerationRequested) -> str | None:
+        """Why the request is one too many; None where it is not, and then it is counted, once."""
+        ...
+
+
 class Growing(Protocol):
     """An answer that is being made, piece by piece."""
 

@@ -82,6 +82,11 @@ class GenerationWatch:
         self.metrics.unavailable("redis")
         self._log.warning("keeping to this worker's share of the provider's limits", error=str(error))
 
+    def windows_away(self, error: Exception) -> None:
+        """Nobody's requests are counted."""
+        self.metrics.unavailable("redis")
+        self._log.warning("users' requests are not counted", error=str(error))
+
     def asked(self, how: CacheLookup) -> None:
         """A question that may share an answer was looked up."""
         self.metrics.cache_asked(how)

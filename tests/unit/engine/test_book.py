@@ -4,7 +4,13 @@ from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.engine.book import PartitionBook, Room
 
 HERE = Partition("t", 0)
-ROOM = Room(waiting_per_partition=20, waiting_per_user=5, uncommitted_per_partition=200, waiting_bytes=10_000)
+ROOM = Room(
+    waiting_per_partition=20,
+    waiting_per_user=5,
+    beyond_in_all=170,
+    uncommitted_per_partition=500,
+    waiting_bytes=10_000,
+)
 
 
 def book_with(users: list[str], *, size: int = 1) -> PartitionBook:
@@ -31,8 +37,8 @@ def test_a_flood_is_read_past_to_those_behind_it() -> None:
     assert book_with(["flood"] * 150 + [f"user-{number}" for number in range(15)]).with_room() == []
 
 
-def test_a_flood_is_bounded_by_what_may_be_uncommitted_and_by_bytes() -> None:
-    assert book_with(["flood"] * 200).with_room() == []
+def test_a_flood_is_bounded_in_number_and_in_bytes() -> None:
+    assert book_with(["flood"] * 180).with_room() == []
     assert book_with(["flood"] * 100, size=100).with_room() == []
 
 

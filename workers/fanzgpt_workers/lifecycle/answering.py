@@ -28,7 +28,7 @@ from fanzgpt_workers.lifecycle.outbox import pack, unpack
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.lifecycle.sharing import Calling, Shared
 from fanzgpt_workers.lifecycle.waits import Waits
-from fanzgpt_workers.ports import Clock, ContentFilter
+from fanzgpt_workers.ports import Clock, ContentFilter, Windows
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.records import Handled
 
@@ -83,11 +83,13 @@ class Answering:
         observer: Observer,
         content_filter: ContentFilter | None = None,
         wishes: Wishes | None = None,
+        windows: Windows | None = None,
         costs: Costs | None = None,
     ) -> None:
         """`owner` names this run of this process in the ledger.
 
-        Without a filter nothing is blocked; `wishes` is where cancellations are heard; `costs` learns from answers.
+        Without a filter nothing is blocked, without windows nobody asks too much; `wishes` is where cancellations are
+        heard; `costs` learns from answers.
         """
         self._books = books
         self._caller = caller
@@ -98,6 +100,7 @@ class Answering:
         self._observer = observer
         self._filter = content_filter
         self._wishes = wishes or Wishes(clock)
+        self._windows = windows
         self._costs = costs or Costs()
         self._claiming = Waits()
 
@@ -153,6 +156,9 @@ class Answering:
             return await self._fail(
                 request, epoch, reason, detail, retryable=reason == "unknown-outcome", course=unstarted
             )
+        too_many = None if self._windows is None or past else await self._windows.refusal(request.event)
+        if too_many is not None:
+            return await self._fail(request, epoch, "rejected", too_many, retryable=True, course=unstarted)
         chain = self._policy.routes.chain(
             provider=request.event.options.provider,
             model=request.event.options.model,

@@ -10,6 +10,7 @@ from fanzgpt_workers.settings.providers import OnUnknown, ProviderName, Provider
 from fanzgpt_workers.settings.reading import SINK_NEEDS, WORKER_NEEDS, Need, check_settings, load_settings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
 from fanzgpt_workers.settings.sources import ignored_stack
+from fanzgpt_workers.settings.windows import WindowSettings
 from fanzgpt_workers.settings.work import GenerationSettings, SinkSettings
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "RedisSettings",
     "Settings",
     "SinkSettings",
+    "WindowSettings",
     "check_settings",
     "ignored_stack",
     "load_settings",

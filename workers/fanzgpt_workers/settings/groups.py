@@ -10,6 +10,7 @@ from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
 from fanzgpt_workers.settings.process import MonitorSettings, ProcessSettings
 from fanzgpt_workers.settings.providers import ProviderSettings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
+from fanzgpt_workers.settings.windows import WindowSettings
 from fanzgpt_workers.settings.work import GenerationSettings, SinkSettings
 
 
@@ -25,5 +26,6 @@ class Settings(Group):
     cache: CacheSettings = CacheSettings()
     sinks: SinkSettings = SinkSettings()
     features: FeatureSettings = FeatureSettings()
+    windows: WindowSettings = WindowSettings()
     process: ProcessSettings = ProcessSettings()
     monitor: MonitorSettings = MonitorSettings()

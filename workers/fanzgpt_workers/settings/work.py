@@ -31,8 +31,9 @@ class GenerationSettings(Group):
         alias="GENERATION_BUFFER_RECORDS",
         ge=1,
         le=1_000_000,
-        description="Records of one partition that wait in memory. Fairness between users reaches this far; 1000 are "
-        "two rounds of the process. Of one user 100 count, so that a flood is read past.",
+        description="Records of one partition that wait in memory, where GENERATION_WAITING_RECORDS leaves it so many. "
+        "Fairness between users reaches this far; 1000 are two rounds of the process. Of one user 50 count, as long as "
+        "no more than 2000 are beyond that in all: a flood is read past.",
     )
     premium_weight: int = Field(
         2,
@@ -41,6 +42,14 @@ class GenerationSettings(Group):
         le=100,
         description="How many times a user whose request says `subscription: premium` in its metadata weighs among the "
         "users that wait. 2, as the gateway's window lets them ask twice as much.",
+    )
+    waiting_records: int = Field(
+        8_000,
+        alias="GENERATION_WAITING_RECORDS",
+        ge=1,
+        le=10_000_000,
+        description="Records that wait in memory in all, shared out evenly between the partitions held. 8000 are "
+        "sixteen rounds of the process, and hold it under 300 MiB whatever waits on the topics.",
     )
     uncommitted_records: int = Field(
         20_000,
