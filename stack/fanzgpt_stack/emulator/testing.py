@@ -58,6 +58,10 @@ class RunningEmulator:
         """Add rules after those in force; raises EmulatorFailed with what is wrong with them."""
         self._request("POST", "/emulator/script", json.dumps(rules).encode())
 
+    def unscript(self) -> None:
+        """Forget the script alone: every call is answered again."""
+        self._request("DELETE", "/emulator/script")
+
     def fired(self) -> list[Json]:
         """The rules in force, each with how many calls it `matched` and how often it `fired`."""
         rules: list[Json] = json.loads(self._request("GET", "/emulator/script"))
