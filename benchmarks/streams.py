@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import asyncpg
 import typer
@@ -55,7 +55,7 @@ class Position:
         """Connects with `async with`."""
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
 
-    async def __aenter__(self) -> "Position":
+    async def __aenter__(self) -> Self:
         await self._consumer.start()
         return self
 

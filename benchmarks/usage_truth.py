@@ -68,7 +68,7 @@ async def ends(bootstrap: str, topic: str) -> dict[int, int]:
 
 async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     # Asks the brokers by name: a consumer without a subscription knows no topic yet.
-    metadata = await consumer._client.fetch_all_metadata()
+    metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - the library has no other way
     return [TopicPartition(topic, number) for number in metadata.partitions_for_topic(topic) or ()]
 
 

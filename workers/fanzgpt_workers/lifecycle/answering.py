@@ -15,12 +15,14 @@ from fanzgpt_schemas.requests import OnUnknown
 from fanzgpt_workers.core.admission import Switch, admit
 from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
+from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Saving, Superseded
 from fanzgpt_workers.core.routing import NoTarget, Routes
 from fanzgpt_workers.errors import LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
+from fanzgpt_workers.lifecycle.beginning import Lost
 from fanzgpt_workers.lifecycle.books import Books
-from fanzgpt_workers.lifecycle.calling import Answered, Lost, Unanswered
+from fanzgpt_workers.lifecycle.calling import Answered, Unanswered
 from fanzgpt_workers.lifecycle.cancelling import CalledOff, Wishes
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.outbox import pack, unpack
@@ -83,11 +85,12 @@ class Answering:
         content_filter: ContentFilter | None = None,
         wishes: Wishes | None = None,
         windows: Windows | None = None,
+        costs: Costs | None = None,
     ) -> None:
         """`owner` names this run of this process in the ledger.
 
         Without a filter nothing is blocked, without windows nobody asks too much; `wishes` is where cancellations are
-        heard.
+        heard; `costs` learns from answers.
         """
         self._books = books
         self._caller = caller
@@ -99,6 +102,7 @@ class Answering:
         self._filter = content_filter
         self._wishes = wishes or Wishes(clock)
         self._windows = windows
+        self._costs = costs or Costs()
         self._claiming = Waits()
 
     def let_go(self) -> None:
@@ -180,6 +184,8 @@ class Answering:
             return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
         match answer:
             case Answered(output=output, course=course, attempt=attempt):
+                if course.usage is not None:
+                    self._costs.learn(request.event.type, course.usage.output)
                 return await self._complete(request, epoch, output, course, settles=attempt)
             case Shared(answer=known, course=course):
                 return await self._complete(request, epoch, known.output, course)
