@@ -31,8 +31,8 @@ class RegistryError(ContractError):
 class TopicSpec:
     """One topic: what it is for, who writes and reads it, and how the broker keeps it.
 
-    `key`: `userId`, `subject` (what a fact of usage is about: `model:openai/gpt-4o`), or `origin` (topic/partition/offset
-    of the record a dead letter is about).
+    `key`: `userId`, `subject` (what a fact of usage is about: `model:openai/gpt-4o`), or `origin` (place
+    of the record that a dead letter is about, topic/partition/offset).
     `retention`: None keeps records for ever. `replication` and `min_in_sync` are what a cluster of that many brokers
     has; a smaller one has as many as it can.
     """
