@@ -152,6 +152,7 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Bre
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
                 waiting={
+                    **engine.waiting_for(),
                     "provider-limit": limits.waiting,
                     "breaker": breakers.waiting,
                     "same-question": 0 if answers is None else answers.waiting,
