@@ -71,6 +71,11 @@ class RunningEmulator:
         """`calls`, `finished`, `abandoned`, `in_flight`, `max_in_flight`, `seconds`, `cpu_seconds`."""
         return self._json("GET", "/emulator/stats")
 
+    def batches(self, **told: float) -> Json:
+        """Say what is to become of batches: `seconds`, `lose_creations`, `expire_items`; answers with what holds."""
+        document: Json = json.loads(self._request("POST", "/emulator/batches", json.dumps(told).encode()))
+        return document
+
     def clear(self) -> None:
         """Forget the script, the counts, what the limits have seen, and the bill."""
         for name in ("script", "stats", "bill"):
