@@ -144,7 +144,7 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Bre
     """Look at the engine ahead of every scrape."""
 
     def look() -> None:
-        book = engine.book
+        book, placed = engine.book, engine.waiting_for()
         metrics.engine_state(
             EngineState(
                 in_flight=engine.running,
@@ -152,7 +152,9 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Bre
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
                 waiting={
-                    **engine.waiting_for(),
+                    "lane": placed["lane"],
+                    "user": placed["user"],
+                    "process": placed["process"],
                     "provider-limit": limits.waiting,
                     "breaker": breakers.waiting,
                     "same-question": 0 if answers is None else answers.waiting,
