@@ -28,10 +28,6 @@ class GenerationWatch:
     def ended(self, request: LiveRequest, status: str, course: Course) -> None:
         """An ending was saved by this worker."""
         self.metrics.generation_ended(request.event.type, status, course.latency_ms / 1000)
-        if course.usage is not None and course.provider is not None and course.model is not None:
-            usd = None if course.price is None or course.price.usd is None else float(course.price.usd)
-            tokens = course.usage.input + course.usage.output
-            self.metrics.tokens_used(course.provider, course.model, tokens, usd)
         if course.saved_usd is not None and course.provider is not None and course.model is not None:
             self.metrics.saved(course.provider, course.model, float(course.saved_usd))
         self._log.debug("ended", request_id=request.event.request_id, status=status)
