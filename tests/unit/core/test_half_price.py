@@ -80,8 +80,13 @@ def test_what_gathers_again_is_never_urgent_never_paid_and_never_for_the_third_t
         assert tries == 1
 
 
-@given(usd=st.decimals(0, 1_000, places=9))
-def test_a_batch_costs_half_and_says_so(usd: Decimal) -> None:
-    price = discounted(Price(usd=usd, version="list/1"))
-    assert price == Price(usd=usd / 2, version="list/1 batch")
-    assert discounted(Price(usd=None, version="list/1")).usd is None
+@given(usd=st.decimals(Decimal("0.000000001"), 1_000, places=9))
+def test_a_batch_costs_what_is_listed_for_it_or_half(usd: Decimal) -> None:
+    whole, listed = Price(usd=usd, version="list/1"), Price(usd=usd * 2 / 5, version="list/1")
+    assert discounted(whole, listed) == listed
+    assert discounted(whole, whole) == Price(usd=usd / 2, version="list/1 batch")
+
+
+def test_what_has_no_price_has_none_in_a_batch() -> None:
+    unknown = Price(usd=None, version="list/1")
+    assert discounted(unknown, unknown) == unknown

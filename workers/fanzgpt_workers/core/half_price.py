@@ -66,6 +66,11 @@ def gathers_again(policy: BatchPolicy, deadline: datetime | None, *, was_made: b
     return not was_made and tries < 2 and not is_urgent(policy, deadline, now=now)
 
 
-def discounted(price: Price) -> Price:
-    """The price of the same call within a batch."""
-    return replace(price, usd=None if price.usd is None else price.usd / DISCOUNT, version=f"{price.version} batch")
+def discounted(whole: Price, listed: Price) -> Price:
+    """The price of a call within a batch: the one that is `listed` for batches, or half of the whole one.
+
+    A list without a price for a model's batches, and one of ours, give the whole price again.
+    """
+    if whole.usd is None or listed.usd != whole.usd:
+        return listed
+    return replace(whole, usd=whole.usd / DISCOUNT, version=f"{whole.version} batch")

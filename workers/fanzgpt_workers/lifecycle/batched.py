@@ -1,6 +1,6 @@
 """What a batch did for a request: its answer takes the same way to the one ending as any other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -128,9 +128,12 @@ class BatchedCalls:
         now, usage, price = self._clock.now(), completion.usage, None
         model = completion.model or batched.target.model
         if usage is not None:
-            price = discounted(
-                self._pricing.price(provider=batched.target.provider, model=model, usage=usage, at=batched.handed_over)
+            usage = replace(usage, tier="batch")
+            whole, listed = (
+                self._pricing.price(provider=batched.target.provider, model=model, usage=each, at=batched.handed_over)
+                for each in (replace(usage, tier=None), usage)
             )
+            price = discounted(whole, listed)
         latency = max(0, round((now - batched.handed_over).total_seconds() * 1000))
         course = Course(
             attempts=batched.ordinal,
