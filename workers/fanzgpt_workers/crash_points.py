@@ -8,7 +8,7 @@ Steps are batches: one claim, save or commit may be that of many requests.
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.events import DEAD_LETTER_TOPIC
+from fanzgpt_workers.batches.ports import BatchApi, BatchStore
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
 from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
@@ -54,6 +55,14 @@ class Points(Protocol):
         """The store of a sink."""
         ...
 
+    def batch_store(self, store: BatchStore) -> BatchStore:
+        """Who waits for a batch."""
+        ...
+
+    def batch_api(self, api: BatchApi) -> BatchApi:
+        """One provider's batches."""
+        ...
+
     def redriven(self) -> None:
         """A dead letter's record is acknowledged on its topic, and nobody has noted it yet."""
         ...
@@ -82,6 +91,12 @@ class _Unharmed:
 
     def store(self, store: SinkStore[Row]) -> SinkStore[Row]:
         return store
+
+    def batch_store(self, store: BatchStore) -> BatchStore:
+        return store
+
+    def batch_api(self, api: BatchApi) -> BatchApi:
+        return api
 
     def redriven(self) -> None:
         return
@@ -141,8 +156,44 @@ class _Doomed:
     def store(self, store: SinkStore[Row]) -> SinkStore[Row]:
         return _Store(store, self._passings)
 
+    def batch_store(self, store: BatchStore) -> BatchStore:
+        return cast(
+            "BatchStore",
+            _After(
+                store,
+                self._passings,
+                {"hold": "after-hold", "form": "after-form", "created": "after-created-noted", "drop": "after-drop"},
+            ),
+        )
+
+    def batch_api(self, api: BatchApi) -> BatchApi:
+        return cast("BatchApi", _After(api, self._passings, {"create": "after-create", "find": "after-find"}))
+
     def redriven(self) -> None:
         self._passings.passed("after-redrive")
+
+
+class _After:
+    """Something else in everything, but that the process may die after some of its methods."""
+
+    def __init__(self, inner: object, passings: _Passings, points: Mapping[str, CrashPoint]) -> None:
+        self._inner = inner
+        self._passings = passings
+        self._points = points
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        point = self._points.get(name)
+        if point is None:
+            return method
+
+        async def passed(*arguments: Any, **named: Any) -> Any:
+            answer = await method(*arguments, **named)
+            if answer or point != "after-form":  # nothing was formed
+                self._passings.passed(point)
+            return answer
+
+        return passed
 
 
 class _Consumer:

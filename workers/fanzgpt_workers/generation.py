@@ -26,7 +26,9 @@ from fanzgpt_workers.engine.book import Room
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer, term_of
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
 from fanzgpt_workers.filtering.filter import TermsFilter
+from fanzgpt_workers.half_price import open_half_price
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
+from fanzgpt_workers.lifecycle.batched import BatchedCalls
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
@@ -90,6 +92,9 @@ async def open_generation(
             security=security,
         ) as publisher,
         open_shared(settings.redis) as redis,
+        open_half_price(
+            settings.batches, database, endpoints, clock=clock, points=points, observer=watch
+        ) as half_price,
     ):
         ledger = points.ledger(
             budgeting.ledger(
@@ -108,15 +113,17 @@ async def open_generation(
         breakers_of_models = breakers(ai, redis, observer=watch)
         answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
         partials = None if redis is None else _partials(redis, content_filter, watch)
-        pricing = price_list(ai)
+        pricing, prompts = price_list(ai), PromptLibrary(today=date.today)
+        measured_pricing = MeasuredPricing(pricing, watch.metrics)
+        purse = budgeting.purse(settings.budgets, ai, pricing=pricing, observer=watch)
         caller = Caller(
             books=books,
             providers={
                 name: MeasuredProvider(points.provider(each), watch.metrics) for name, each in providers.items()
             },
-            prompts=PromptLibrary(today=date.today),
-            pricing=MeasuredPricing(pricing, watch.metrics),
-            purse=budgeting.purse(settings.budgets, ai, pricing=pricing, observer=watch),
+            prompts=prompts,
+            pricing=measured_pricing,
+            purse=purse,
             clock=clock,
             new_id=_random_id,
             jitter=random.random,
@@ -146,6 +153,16 @@ async def open_generation(
             wishes=wishes,
             costs=costs,
             windows=None if redis is None else _windows(settings.windows, redis, watch),
+            lane=half_price.lane(),
+        )
+        batched = BatchedCalls(
+            answering=answering,
+            books=books,
+            prompts=prompts,
+            pricing=pricing,
+            clock=clock,
+            policy=_call_policy(ai),
+            purse=purse,
         )
         group = kafka.group("generation")
         intake = GenerationIntake(
@@ -190,6 +207,7 @@ async def open_generation(
         )
         try:
             following = [hearing, breakers_of_models.follow(), content_filter.follow(told=watch.terms_read)]
+            following += half_price.parts(batched, wishes)
             if partials is not None:
                 following.append(partials.follow())
             async with _beside(engine, *following):

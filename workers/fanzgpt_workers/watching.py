@@ -107,6 +107,18 @@ class GenerationWatch:
         self.metrics.unavailable("redis")
         self._log.warning("answers are not shown while they are made", error=str(error))
 
+    def batch_handed_over(self, target: Target, batch_id: str, *, calls: int, found: bool) -> None:
+        """See `CollectorObserver`."""
+        self._log.info("batch handed over", target=str(target), batch_id=batch_id, calls=calls, found=found)
+
+    def batch_over(self, target: Target, batch_id: str) -> None:
+        """See `CollectorObserver`."""
+        self._log.info("batch over", target=str(target), batch_id=batch_id)
+
+    def batch_trouble(self, error: Exception) -> None:
+        """See `CollectorObserver`."""
+        self._log.warning("a batch waits", error=f"{type(error).__name__}: {error}", exc_info=error)
+
     def breaker_opened(self, target: Target) -> None:
         """A model is down: nobody calls it but to ask whether it is back."""
         self._log.warning("breaker opened", target=str(target))

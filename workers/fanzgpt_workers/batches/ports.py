@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from fanzgpt_workers.core.origin import Origin
@@ -105,6 +105,14 @@ class Batch:
     is_new: bool = False
 
 
+class Rejoining(NamedTuple):
+    """A request that has come again, and its new owner's marks."""
+
+    request_key: UUID
+    epoch: int
+    term: int
+
+
 class BatchStore(Protocol):
     """Who waits, and in which batch. Each method is one transaction; what it returns is durable.
 
@@ -115,8 +123,8 @@ class BatchStore(Protocol):
         """Let requests wait; one that waits already keeps its place, and has its epoch and term renewed."""
         ...
 
-    async def rejoined(self, request_key: UUID, *, epoch: int, term: int) -> bool:
-        """Whether the request waits; its epoch and term are renewed."""
+    async def rejoined(self, rejoining: Sequence[Rejoining]) -> Sequence[bool]:
+        """Whether these requests wait; the epoch and term of those that do are renewed."""
         ...
 
     async def form(
@@ -169,7 +177,15 @@ class BatchStore(Protocol):
         ...
 
     async def wished(self, request_keys: Sequence[UUID]) -> Sequence[Held]:
-        """Those of these requests that wait."""
+        """Those of these requests that wait, and are not being called for by themselves."""
+        ...
+
+    async def overdue(self, *, limit: int) -> Sequence[Held]:
+        """Those in a batch whose deadline has passed, the first of them."""
+        ...
+
+    async def ended(self, request_keys: Sequence[UUID]) -> None:
+        """Note requests that have their ending; they stay until their batch tells what they cost."""
         ...
 
     async def drop(self, request_keys: Sequence[UUID]) -> None:

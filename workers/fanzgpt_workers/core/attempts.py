@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fanzgpt_workers.core.budgets import Reservation
 
-Cause = Literal["first", "retry", "fallback", "repair", "redelivery"]
+Cause = Literal["first", "retry", "fallback", "repair", "redelivery", "batch"]
 
 Outcome = Literal[
     "ok",  # an answer

@@ -17,7 +17,7 @@ from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
 from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Saving, Superseded
-from fanzgpt_workers.core.routing import NoTarget, Routes
+from fanzgpt_workers.core.routing import NoTarget, Routes, Target
 from fanzgpt_workers.errors import LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
 from fanzgpt_workers.lifecycle.beginning import Lost
@@ -65,10 +65,23 @@ class AnswerPolicy:
     on_unknown: OnUnknown
 
 
+class Lane(Protocol):
+    """Where requests wait that need not be answered at once; each method returns once its effect is durable."""
+
+    async def takes_in(self, request: LiveRequest, target: Target, *, epoch: int, term: int, is_first: bool) -> bool:
+        """Whether the request waits from now on, and is answered from there; its record may then be passed."""
+        ...
+
+    async def has(self, request_key: UUID, *, epoch: int, term: int) -> bool:
+        """Whether the request waits already; what is done for it is done under this epoch from now on."""
+        ...
+
+
 class Answering:
     """Takes requests through their life; holds no state of any request.
 
-    Promise: returns DONE only when the request's one ending is durable in the ledger and acknowledged on its topics;
+    Promise: returns DONE only when the request's one ending is durable in the ledger and acknowledged on its topics, or
+    the request waits in a lane that will see to it;
     LET_GO when a newer owner has the request. Whatever is raised leaves the record uncommitted.
     """
 
@@ -86,11 +99,12 @@ class Answering:
         wishes: Wishes | None = None,
         windows: Windows | None = None,
         costs: Costs | None = None,
+        lane: Lane | None = None,
     ) -> None:
         """`owner` names this run of this process in the ledger.
 
         Without a filter nothing is blocked, without windows nobody asks too much; `wishes` is where cancellations are
-        heard; `costs` learns from answers.
+        heard; `costs` learns from answers. Without a `lane` every request is called for at once.
         """
         self._books = books
         self._caller = caller
@@ -102,6 +116,7 @@ class Answering:
         self._filter = content_filter
         self._wishes = wishes or Wishes(clock)
         self._windows = windows
+        self._lane = lane
         self._costs = costs or Costs()
         self._claiming = Waits()
 
@@ -110,15 +125,21 @@ class Answering:
         self._claiming.let_go()
         self._caller.let_go()
 
-    async def run(self, request: LiveRequest, *, term: int) -> Handled:
-        """Claim, answer, save, publish; `term` is the one in which the request's partition was given to this worker."""
+    async def run(self, request: LiveRequest, *, term: int, may_wait: bool = True) -> Handled:
+        """Claim, answer, save, publish; `term` is the one in which the request's partition was given to this worker.
+
+        Not `may_wait`: the request is called for at once.
+        """
         try:
             verdict = await self._claim(request, term)
         except LetGo:
             return Handled.LET_GO
         match verdict:
             case Granted(epoch, past):
-                return await self._own_to_the_end(request, epoch, past)
+                lane = self._lane if may_wait else None
+                if lane is not None and epoch > 1 and await lane.has(request.key, epoch=epoch, term=term):
+                    return Handled.DONE
+                return await self._own_to_the_end(request, epoch, past, lane=lane, term=term)
             case AlreadyEnded(outbox):
                 self._observer.found(request, "already-ended")
                 return await self._publish(request, unpack(outbox))
@@ -138,35 +159,46 @@ class Answering:
             await self._claiming.sleep(look)
             look = min(2 * look, LONGEST_LOOK_SECONDS)
 
-    async def _own_to_the_end(self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt]) -> Handled:
+    async def _own_to_the_end(
+        self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt], *, lane: Lane | None, term: int
+    ) -> Handled:
         """Own the request; when our own code fails on it, tell its sender before the error goes on."""
         try:
-            return await self._own(request, epoch, past)
+            return await self._own(request, epoch, past, lane=lane, term=term)
         except Exception as error:
             course = Course(attempts=len(past), latency_ms=0)
             detail = f"an error of this system: {type(error).__name__}"
-            await self._fail(request, epoch, "internal", detail, retryable=True, course=course)
+            await self.fail(request, epoch, "internal", detail, retryable=True, course=course)
             raise
 
-    async def _own(self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt]) -> Handled:
+    async def _own(
+        self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt], *, lane: Lane | None, term: int
+    ) -> Handled:
         began = self._clock.now()
         unstarted = Course(attempts=len(past), latency_ms=0)
         refusal = self._refusal(request, past, began)
         if refusal is not None:
             reason, detail = refusal
-            return await self._fail(
-                request, epoch, reason, detail, retryable=reason == "unknown-outcome", course=unstarted
-            )
+            may_retry = reason == "unknown-outcome"
+            return await self.fail(request, epoch, reason, detail, retryable=may_retry, course=unstarted)
         too_many = None if self._windows is None or past else await self._windows.refusal(request.event)
         if too_many is not None:
-            return await self._fail(request, epoch, "rejected", too_many, retryable=True, course=unstarted)
+            return await self.fail(request, epoch, "rejected", too_many, retryable=True, course=unstarted)
         chain = self._policy.routes.chain(
             provider=request.event.options.provider,
             model=request.event.options.model,
             generation_type=request.event.type,
         )
         if isinstance(chain, NoTarget):
-            return await self._fail(request, epoch, "rejected", chain.detail, retryable=False, course=unstarted)
+            return await self.fail(request, epoch, "rejected", chain.detail, retryable=False, course=unstarted)
+        if lane is not None and await lane.takes_in(request, chain[0], epoch=epoch, term=term, is_first=not past):
+            return Handled.DONE
+        return await self._call(request, epoch, past, chain, began)
+
+    async def _call(
+        self, request: LiveRequest, epoch: int, past: Sequence[PastAttempt], chain: Sequence[Target], began: datetime
+    ) -> Handled:
+        unstarted = Course(attempts=len(past), latency_ms=0)
         courses = [unstarted]
         try:
             with self._wishes.calling(request.key):
@@ -174,23 +206,23 @@ class Answering:
                     request, chain, epoch=epoch, past=past, began=began, under_way=courses.append
                 )
         except CalledOff:
-            return await self._fail(request, epoch, "cancelled", CANCELLED, retryable=False, course=courses[-1])
+            return await self.fail(request, epoch, "cancelled", CANCELLED, retryable=False, course=courses[-1])
         except LetGo:
             return Handled.LET_GO
         except Lost:
             self._observer.found(request, "superseded")
             return Handled.LET_GO
         except OutputRefused as refused:
-            return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
+            return await self.fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
         match answer:
             case Answered(output=output, course=course, attempt=attempt):
                 if course.usage is not None:
                     self._costs.learn(request.event.type, course.usage.output)
-                return await self._complete(request, epoch, output, course, settles=attempt)
+                return await self.complete(request, epoch, output, course, settles=attempt)
             case Shared(answer=known, course=course):
-                return await self._complete(request, epoch, known.output, course)
+                return await self.complete(request, epoch, known.output, course)
             case Unanswered(reason=reason, detail=detail, retryable=retryable, course=course):
-                return await self._fail(request, epoch, reason, detail, retryable=retryable, course=course)
+                return await self.fail(request, epoch, reason, detail, retryable=retryable, course=course)
 
     def _refusal(self, request: LiveRequest, past: Sequence[PastAttempt], now: datetime) -> tuple[Reason, str] | None:
         """Why no call may be made; None when one may."""
@@ -208,7 +240,7 @@ class Answering:
             return "unknown-outcome", UNKNOWN_OUTCOME
         return None
 
-    async def _complete(
+    async def complete(
         self,
         request: LiveRequest,
         epoch: int,
@@ -217,16 +249,20 @@ class Answering:
         *,
         settles: AttemptEnded | None = None,
     ) -> Handled:
-        """End with an answer, unless it holds a term that none may hold."""
+        """End with an answer, unless it holds a term that none may hold.
+
+        `settles` is put down under any epoch; LET_GO where a newer owner has the request and has not ended it.
+        """
         if self._filter is not None and self._filter.blocks_answer(output):
             told = events.failed(request, "rejected", BLOCKED, retryable=False, course=course, at=self._clock.now())
             return await self._end(request, epoch, "rejected", told, course=course, settles=settles)
         told = events.completed(request, output, course, at=self._clock.now())
         return await self._end(request, epoch, "completed", told, course=course, settles=settles)
 
-    async def _fail(
+    async def fail(
         self, request: LiveRequest, epoch: int, reason: Reason, detail: str, *, retryable: bool, course: Course
     ) -> Handled:
+        """End without an answer; LET_GO as for `complete`."""
         told = events.failed(request, reason, detail, retryable=retryable, course=course, at=self._clock.now())
         return await self._end(request, epoch, STATE_OF.get(reason, "failed"), told, course=course, settles=None)
 

@@ -60,6 +60,10 @@ class Wishes:
         at = self._wished.get(request_key)
         return at is not None and not self._is_stale(at)
 
+    def wished(self) -> list[UUID]:
+        """Every request that is to end."""
+        return [key for key, at in self._wished.items() if not self._is_stale(at)]
+
     def over(self, request_key: UUID) -> None:
         """The request has its ending: the wish is met, or too late."""
         self._wished.pop(request_key, None)

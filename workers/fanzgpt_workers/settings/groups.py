@@ -3,6 +3,7 @@
 A field's alias is its environment variable. Groups are frozen; secrets never show in a repr.
 """
 
+from fanzgpt_workers.settings.batches import BatchSettings
 from fanzgpt_workers.settings.budgets import BudgetSettings
 from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
@@ -27,6 +28,7 @@ class Settings(Group):
     generation: GenerationSettings = GenerationSettings()
     cache: CacheSettings = CacheSettings()
     budgets: BudgetSettings = BudgetSettings()
+    batches: BatchSettings = BatchSettings()
     sinks: SinkSettings = SinkSettings()
     features: FeatureSettings = FeatureSettings()
     windows: WindowSettings = WindowSettings()
