@@ -24,11 +24,14 @@ from fanzgpt_stack.supervision import Records, Supervision, log_of, marker
 GRACE_SECONDS: Final = 15.0
 """How long a server may take to end before it is killed."""
 
-# What holds when the embedded servers are used: a newcomer's users need not exist, and the text features are on.
+# What holds when the embedded servers are used: a newcomer's users need not exist, and the features are on. The
+# local model is blind, so images are described without one, and the answers say so.
 _DEFAULTS: Final = {
     "UNKNOWN_USERS": "create",
     "FEATURE_CONTENT_GENERATION": "true",
     "FEATURE_CHAT_ASSISTANCE": "true",
+    "FEATURE_IMAGE_ANALYSIS": "true",
+    "AI_IMAGE_PROVIDER": "stand-in",
 }
 
 

@@ -18,7 +18,7 @@ from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
 from fanzgpt_workers.cancellations import hear_cancellations
 from fanzgpt_workers.core.lanes import Caps
 from fanzgpt_workers.core.retry import RetryPolicy
-from fanzgpt_workers.core.routing import Routes
+from fanzgpt_workers.core.routing import STAND_IN, Routes
 from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.book import Room
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer, term_of
@@ -31,10 +31,11 @@ from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
+from fanzgpt_workers.media import own_models, pictures
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.partials.redis_outlet import RedisOutlet
 from fanzgpt_workers.partials.showing import PartialAnswers
-from fanzgpt_workers.ports import Clock
+from fanzgpt_workers.ports import Clock, Provider
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.prompts.preview import preview
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
@@ -43,6 +44,7 @@ from fanzgpt_workers.providers.pricing import ListPricing, listed_as
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.settings import ProviderSettings, Settings
+from fanzgpt_workers.stand_in import StandIn
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
 from fanzgpt_workers.watching import GenerationWatch, watch_engine
@@ -63,12 +65,15 @@ async def open_generation(
     security = settings.kafka_security.security()
     points = crash_points(settings.process.crash_at)
     endpoints = _endpoints(ai)
-    providers = open_providers(
-        endpoints,
-        transport=ai.transport,
-        bounds=Bounds(connections=limits.max_in_flight + 64),
-        at_once=[ai.default_provider],
-    )
+    providers: dict[str, Provider] = {
+        STAND_IN: StandIn(),
+        **open_providers(
+            endpoints,
+            transport=ai.transport,
+            bounds=Bounds(connections=limits.max_in_flight + 64),
+            at_once=[ai.default_provider],
+        ),
+    }
     content_filter = TermsFilter(
         settings.features.blocked_terms,
         file=Path(settings.features.blocked_terms_file) if settings.features.blocked_terms_file else None,
@@ -111,6 +116,7 @@ async def open_generation(
             policy=_call_policy(ai),
             door=Door(breakers=breakers_of_models, limits=limits_of_providers),
             partials=partials,
+            pictures=pictures(settings.media, None),
         )
         wishes = Wishes(clock)
         answering = Answering(
@@ -125,6 +131,7 @@ async def open_generation(
                     default_provider=ai.default_provider,
                     models={str(name): model for name, model in ai.reachable.items()},
                     fallbacks=ai.fallbacks,
+                    own=own_models(settings.media, ai),
                 ),
                 on_unknown=ai.on_unknown,
             ),

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Final
 
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from fanzgpt_workers.core.breaker import BreakerPolicy
+from fanzgpt_workers.core.routing import STAND_IN
 from fanzgpt_workers.limits.board import MemoryBoard
 from fanzgpt_workers.limits.breakers import BreakerObserver, Breakers
 from fanzgpt_workers.limits.minute import Limit, MemoryMinute, Minute
@@ -69,7 +71,8 @@ def breakers(ai: ProviderSettings, redis: Redis | None, *, observer: BreakerObse
 
 def accounts(ai: ProviderSettings) -> dict[str, str]:
     """By provider a name for the key and the address: who calls with the same shares limits and breakers."""
-    made_of = {
+    made_of: dict[str, tuple[str | None, SecretStr | None]] = {
+        STAND_IN: (None, None),
         "openai": (ai.openai_base_url, ai.openai_api_key),
         "anthropic": (ai.anthropic_base_url, ai.anthropic_api_key),
     }

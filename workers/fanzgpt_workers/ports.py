@@ -5,7 +5,8 @@ may not have happened and the same call may be repeated: each is idempotent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from fanzgpt_schemas.codec import Encoded
-from fanzgpt_schemas.requests import GenerationRequested
+from fanzgpt_schemas.requests import GenerationRequested, ImageAnalysisRequested
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Outcome, Price, Usage
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
@@ -65,11 +66,23 @@ class Publisher(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image for a model to look at: its bytes with their true type, or a `url` for the provider to fetch."""
+
+    media_type: str = ""
+    data: bytes = field(default=b"", repr=False)
+    width: int = 0
+    height: int = 0
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One turn of a conversation with a model."""
 
     role: Literal["user", "assistant"]
     text: str
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +106,12 @@ class Prompt:
     def characters(self) -> int:
         """How long it is in all."""
         return len(self.system) + sum(len(turn.text) for turn in self.turns)
+
+
+def showing(prompt: Prompt, image: Image) -> Prompt:
+    """The prompt with the image in its first turn."""
+    first, *others = prompt.turns
+    return replace(prompt, turns=(replace(first, image=image), *others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +246,30 @@ class Prompts(Protocol):
 
     def repair(self, prompt: Prompt, completion: Completion, reason: str) -> Prompt:
         """The prompt that asks once more, showing the refused answer and why it was refused."""
+        ...
+
+
+class Objects(Protocol):
+    """A place for what is too large for events: uploaded images, spoken answers."""
+
+    async def get(self, key: str, *, most_bytes: int) -> bytes | None:
+        """What is kept there; None for nothing, or for more than that. Raises StoreUnavailable."""
+        ...
+
+    async def put(self, key: str, data: bytes, *, media_type: str) -> None:
+        """Keep it; returns once it is kept. Raises StoreUnavailable."""
+        ...
+
+    async def link(self, key: str, *, expires: datetime) -> str:
+        """An address at which it can be read by whoever has it, until then. Raises StoreUnavailable."""
+        ...
+
+
+class Pictures(Protocol):
+    """The images that requests name."""
+
+    def of(self, event: ImageAnalysisRequested, *, local: bool) -> AbstractAsyncContextManager[Image]:
+        """The request's image for the block, `local` with its bytes; raises InputRefused for one that is not taken."""
         ...
 
 

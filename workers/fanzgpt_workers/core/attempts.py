@@ -28,13 +28,17 @@ OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them. `input` includes cached tokens. `None` means not told."""
+    """Tokens as the provider counted them. `input` includes cached tokens. `None` means not told.
+
+    `characters` is what was spoken, where a call is charged by that; there are no tokens then.
+    """
 
     input: int
     output: int
     cache_read: int | None = None
     cache_write: int | None = None
     reasoning: int | None = None
+    characters: int | None = None
 
 
 CHARACTERS_PER_TOKEN: Final = 4

@@ -17,7 +17,7 @@ from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Superseded
 from fanzgpt_workers.core.routing import NoTarget, Routes
-from fanzgpt_workers.errors import LetGo, OutputRefused
+from fanzgpt_workers.errors import InputRefused, LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Answered, Caller, Lost, Unanswered
@@ -169,6 +169,9 @@ class Answering:
         except Lost:
             self._observer.found(request, "superseded")
             return Handled.LET_GO
+        except InputRefused as refused:
+            detail, retryable = str(refused), refused.retryable
+            return await self._fail(request, epoch, "rejected", detail, retryable=retryable, course=unstarted)
         except OutputRefused as refused:
             return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
         match answer:

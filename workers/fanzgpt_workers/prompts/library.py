@@ -28,6 +28,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "social-post": "post",
     "personalized-message": "message",
     "chat-response": "response",
+    "image-analysis": "analysis",
 }
 _SHOWN_CHARACTERS: Final = 4_000
 
@@ -44,7 +45,7 @@ class _Compiled:
 
 
 class PromptLibrary:
-    """Prompts for the six text types, each from the newest version of its template. See `Prompts` for the promises.
+    """Prompts for every type that a model writes for, each from its newest template. See `Prompts` for the promises.
 
     What people wrote stands in delimited blocks that it cannot leave (`blocks`); the system part is the same for every
     request of a type.

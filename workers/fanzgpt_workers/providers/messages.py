@@ -5,13 +5,14 @@ Temperature goes up to 1 here, so a higher one is sent as 1; Claude models from 
 """
 
 import re
+from base64 import b64encode
 from typing import Final
 
 from pydantic import JsonValue
 
 from fanzgpt_workers.core.attempts import Usage
 from fanzgpt_workers.errors import Malformed
-from fanzgpt_workers.ports import Completion, ProviderCall
+from fanzgpt_workers.ports import Completion, ProviderCall, Turn
 from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member
 from fanzgpt_workers.providers.output_schemas import REFUSED_BY_ANTHROPIC, without
 
@@ -38,7 +39,7 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
         "model": call.model,
         "max_tokens": call.max_tokens,
         "system": prompt.system,
-        "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
+        "messages": [{"role": turn.role, "content": _content(turn)} for turn in prompt.turns],
     }
     if _TAKES_TEMPERATURE.match(call.model):
         asked["temperature"] = min(call.temperature, 1.0)
@@ -105,6 +106,18 @@ class Growth:
             self._has_text = True
             self._texts.append(piece)
         return piece or ""
+
+
+def _content(turn: Turn) -> JsonValue:
+    image = turn.image
+    if image is None:
+        return turn.text
+    source: dict[str, JsonValue] = {"type": "url", "url": image.url}
+    if image.url is None:
+        data = b64encode(image.data).decode("ascii")
+        source = {"type": "base64", "media_type": image.media_type, "data": data}
+    # Images before words: Anthropic's models answer better so, as its guide to vision says.
+    return [{"type": "image", "source": source}, {"type": "text", "text": turn.text}]
 
 
 def _object(value: object) -> dict[str, object]:
