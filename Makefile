@@ -57,11 +57,13 @@ test: install ## everything, on real Kafka, PostgreSQL and Valkey
 CHAOS ?= chaos-verdict
 CHAOS_SEED ?= 1
 CHAOS_SCALE ?= 1
+CHAOS_BEFORE ?=
 
 .PHONY: chaos
 chaos: install ## twenty thousand schedules of the simulation, then every fault at full size; the page is in chaos-verdict
 	SIMULATION_SEEDS=20000 $(BIN)/pytest --timeout 1800 tests/simulation
-	$(BIN)/python -m tests.chaos --into $(CHAOS) --seed $(CHAOS_SEED) --scale $(CHAOS_SCALE)
+	$(BIN)/python -m tests.chaos --into $(CHAOS) --seed $(CHAOS_SEED) --scale $(CHAOS_SCALE) \
+	  $(if $(CHAOS_BEFORE),--before $(CHAOS_BEFORE))
 
 .PHONY: bench
 bench: install ## what a generation, a row and a stage cost, beside the peers: figures in benchmarks/results

@@ -19,6 +19,11 @@ START_SECONDS: Final = 60.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
+def command() -> str:
+    """The `fanzgpt` of this environment."""
+    return str(Path(sys.executable).with_name("fanzgpt"))
+
+
 class DidNotStart(Exception):
     """A process ended, or was not ready in time; the text is its log."""
 
@@ -67,6 +72,7 @@ class System:
     environ: Mapping[str, str]
     endpoints: Mapping[str, str]
     emulator: RunningEmulator
+    program: str = field(default_factory=command)
     processes: list[RunningProcess] = field(default_factory=list)
 
     def start(self, name: str, **settings: str) -> RunningProcess:
@@ -86,7 +92,7 @@ class System:
         ready, log = self.folder / f"{name}-{number}.ready", self.folder / f"{name}-{number}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                [command(), *words],
+                [self.program, *words],
                 env={**self.environ, **settings, "READY_FILE": str(ready)},
                 stdout=output,
                 stderr=output,
@@ -140,9 +146,5 @@ def environ_of(endpoints: Mapping[str, str], emulator: RunningEmulator) -> dict[
         "FEATURE_CONTENT_GENERATION": "true",
         "FEATURE_CHAT_ASSISTANCE": "true",
         "LOG_FORMAT": "json",
+        "RATE_LIMIT_REQUESTS": "100000",  # what is measured is the system, by few users who ask much
     }
-
-
-def command() -> str:
-    """The `fanzgpt` of this environment."""
-    return str(Path(sys.executable).with_name("fanzgpt"))

@@ -168,6 +168,7 @@ class Asking:
                 deadline=timedelta(seconds=self._policy.deadline_seconds),
                 priority="priority",
                 stream=stream or None,
+                metadata={"subscription": "premium"} if call.caller.premium else None,
                 traceparent=call.traceparent,
             )
         except EventTooLarge as error:

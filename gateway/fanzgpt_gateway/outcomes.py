@@ -11,6 +11,9 @@ from fanzgpt_schemas.generation import GenerationFailed, Reason
 BLOCKED: Final = "blocked terms"
 """How a rejection says that the content filter made it."""
 
+TOO_MANY: Final = "Too many requests"
+"""How a rejection says that its user's window is full."""
+
 _SWITCH: Final = re.compile(r"\bFEATURE_[A-Z_]+\b")
 
 
@@ -55,6 +58,8 @@ def refusal_of(failed: GenerationFailed) -> Refusal:
     if failed.reason == "rejected":
         if BLOCKED in failed.detail.lower():
             return ContentViolation()
+        if failed.detail.startswith(TOO_MANY):
+            return Refusal(429, TOO_MANY, failed.detail, more=_told(failed))
         switch = _SWITCH.search(failed.detail)
         if switch is not None:
             message = f"{failed.type} is switched off: {switch[0]} is not true"

@@ -14,7 +14,7 @@ import psycopg
 import redis
 from benchmarks.system import SINKS, RunningProcess, System, environ_of
 from tests.chaos.judging import Places, ends_of, judge
-from tests.chaos.load import Load, requests
+from tests.chaos.load import ACKNOWLEDGED_SECONDS, Load, requests
 from tests.chaos.outcome import Outcome, never_fired
 from tests.chaos.progress import Progress
 from tests.chaos.servers import Servers
@@ -28,6 +28,8 @@ from fanzgpt_workers.stores.migrate import migrate
 
 IN_FLIGHT = 64
 STALL_SECONDS = 90.0
+RECOVERS_WITHIN = 60.0
+_CALL_MARGIN = 2.0
 
 
 @dataclass(slots=True)
@@ -114,11 +116,28 @@ class Arena:
                 raise Stalled(f"{ended} of {len(self.wanted)} requests have ended, {rows} rows, and nothing moves")
             sleep(0.1)
 
-    def finish(self, *, required: Mapping[str, int], dead_letters: int = 0) -> Outcome:
+    def until_answered(self, seconds: float = STALL_SECONDS) -> None:
+        """Return once every request has its ending, with rows or without; fails when nothing moves for so long."""
+        moved, seen = monotonic(), -1
+        while (ended := self.count("SELECT count(*) FROM ai_requests WHERE state <> 'claimed'")) < len(self.wanted):
+            if ended != seen:
+                moved, seen = monotonic(), ended
+            if monotonic() - moved > seconds:
+                raise Stalled(f"{ended} of {len(self.wanted)} requests have ended, and nothing moves")
+            sleep(0.1)
+
+    def finish(
+        self,
+        *,
+        required: Mapping[str, int],
+        dead_letters: int = 0,
+        stands_still_at_most: float | None = None,
+        notes: Mapping[str, float] | None = None,
+    ) -> Outcome:
         """Drain everything, the sinks last, and judge. Every fault that is required must have happened so often."""
-        misses = list(never_fired(self.fired, required))
+        misses = [*never_fired(self.fired, required), *self._too_slow(stands_still_at_most)]
         misses += self.drain("generation")
-        self._sinks_have_passed()
+        self.sinks_have_passed()
         for name in SINKS:
             misses += self.drain(name)
         self.progress.stop()
@@ -143,7 +162,20 @@ class Arena:
             misses=tuple(misses),
             standstill_seconds=self.progress.standstill,
             recovery_seconds=max(self.progress.recoveries, default=None),
+            notes={**(notes or {}), "longest publish call, s": round(self._longest_call(), 1)},
         )
+
+    def _longest_call(self) -> float:
+        return max((load.longest_call for load in self.loads), default=0.0)
+
+    def _too_slow(self, stands_still_at_most: float | None) -> Iterator[str]:
+        recovery, call = max(self.progress.recoveries, default=0.0), self._longest_call()
+        if recovery > RECOVERS_WITHIN:
+            yield f"a recovery took {recovery:.1f} s, more than {RECOVERS_WITHIN:g} s"
+        if call > ACKNOWLEDGED_SECONDS + _CALL_MARGIN:
+            yield f"a call to publish took {call:.1f} s; its deadline is {ACKNOWLEDGED_SECONDS:g} s"
+        if stands_still_at_most is not None and self.progress.standstill > stands_still_at_most:
+            yield f"nothing ended for {self.progress.standstill:.1f} s, more than {stands_still_at_most:g} s"
 
     def tracebacks(self) -> list[Path]:
         """Logs in which something was not foreseen."""
@@ -156,8 +188,8 @@ class Arena:
             if code != 0:
                 yield f"{process.log.name}: exit code {code}"
 
-    def _sinks_have_passed(self) -> None:
-        """Every sink has stored what stands on its topic: also what was published a second time."""
+    def sinks_have_passed(self) -> None:
+        """Return once every sink has stored what stands on its topic: also what was published a second time."""
         bootstrap = self.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"]
         ends = asyncio.run(ends_of(bootstrap))
         for name in SINKS:

@@ -22,6 +22,7 @@ from fanzgpt_schemas.events import (
     PRIORITY_TOPIC,
     REQUESTED_TOPIC,
 )
+from fanzgpt_schemas.identity import user_key
 from fanzgpt_schemas.requests import GenerationRequested
 from fanzgpt_stack.emulator.signatures import signature_of, signatures_in
 from fanzgpt_workers.core.origin import Partition
@@ -151,6 +152,16 @@ async def _written(bootstrap: str, since: Places) -> list[Record]:
         return [record async for record in scan.read(stretches) if _header(record, "ce_id")]
 
 
+async def endings_at(bootstrap: str, since: Places) -> dict[str, float]:
+    """When the ending of each request was first written to its topic, in seconds since the epoch."""
+    at: dict[str, float] = {}
+    for record in await _written(bootstrap, since):
+        if record.origin.topic in (COMPLETED_TOPIC, FAILED_TOPIC):
+            name, written = _header(record, "request_id"), record.timestamp_ms / 1000
+            at[name] = min(at.get(name, written), written)
+    return at
+
+
 def _header(record: Record, name: str) -> str:
     return next((value.decode() for given, value in record.headers if given == name and value is not None), "")
 
@@ -195,13 +206,11 @@ async def _wrong_preferences(system: System, records: Sequence[Record]) -> int:
             highest[event["userId"]] = max(stated, highest.get(event["userId"], stated))
     connection = await asyncpg.connect(system.endpoints["DATABASE_URL"])
     try:
-        found = await connection.fetch(
-            "SELECT original_id, ai_preferences ->> 'tone' AS tone FROM users JOIN ai_user_ids ON user_id = users.id"
-        )
+        found = await connection.fetch("SELECT id, ai_preferences ->> 'tone' AS tone FROM users")
     finally:
         await connection.close()
-    tones = {row["original_id"]: row["tone"] for row in found}
-    return sum(tones.get(user) != tone for user, (_, _, tone) in highest.items())
+    tones = {row["id"]: row["tone"] for row in found}
+    return sum(tones.get(user_key(user)) != tone for user, (_, _, tone) in highest.items())
 
 
 async def _uncommitted(bootstrap: str, group: str) -> int:

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 
 from fanzgpt_producers.errors import BrokerUnavailable
 from fanzgpt_producers.publisher import KafkaPublisher
@@ -37,12 +37,14 @@ class Load(threading.Thread):
     def __init__(self, bootstrap: str, wanted: Sequence[GenerationRequested], *, rate: float) -> None:
         super().__init__(daemon=True)
         self._brokers = bootstrap
-        self._wanted = wanted
+        self.wanted = wanted
         self._rate = rate
         self.seconds = len(wanted) / rate
         self._failure: BaseException | None = None
         self.acknowledged = 0
         self.unknown = 0
+        self.longest_call = 0.0
+        self.published_at: dict[str, float] = {}
 
     def run(self) -> None:
         try:
@@ -55,25 +57,48 @@ class Load(threading.Thread):
         self.join(seconds)
         if self._failure is not None:
             raise self._failure
-        assert not self.is_alive(), f"{self.acknowledged} of {len(self._wanted)} requests are acknowledged"
+        assert not self.is_alive(), f"{self.acknowledged} of {len(self.wanted)} requests are acknowledged"
 
     async def _publish(self) -> None:
         began = monotonic()
         async with KafkaPublisher(self._brokers, deadline=ACKNOWLEDGED_SECONDS, client_id="chaos-load") as publisher:
-            for start in range(0, len(self._wanted), BATCH):
+            for start in range(0, len(self.wanted), BATCH):
                 await asyncio.sleep(max(0.0, began + start / self._rate - monotonic()))
                 batch = [
                     encode_request(each, time=datetime.now(UTC), source="chaos")
-                    for each in self._wanted[start : start + BATCH]
+                    for each in self.wanted[start : start + BATCH]
                 ]
+                now = time()
+                self.published_at |= {each.request_id: now for each in self.wanted[start : start + BATCH]}
                 await self._until_acknowledged(publisher, batch)
                 self.acknowledged += len(batch)
 
     async def _until_acknowledged(self, publisher: KafkaPublisher, batch: Sequence[Encoded]) -> None:
         while True:
+            began = monotonic()
             try:
                 await publisher.publish(batch)
             except BrokerUnavailable:
                 self.unknown += len(batch)
             else:
                 return
+            finally:
+                self.longest_call = max(self.longest_call, monotonic() - began)
+
+
+def flood(bootstrap: str, prefix: str, number: int, *, each: int = 5_000) -> None:
+    """Publish so many requests as fast as the brokers take them, holding no more than `each` in memory."""
+
+    async def publish() -> None:
+        async with KafkaPublisher(bootstrap, deadline=60, client_id="chaos-flood") as publisher:
+            for batch in _encoded(prefix, number, each):
+                await publisher.publish(batch)
+
+    asyncio.run(publish())
+
+
+def _encoded(prefix: str, number: int, each: int) -> Iterator[list[Encoded]]:
+    now = datetime.now(UTC)
+    for start in range(0, number, each):
+        wanted = requests(f"{prefix}-{start}", min(each, number - start), users=2_000)
+        yield [encode_request(one, time=now, source="chaos") for one in wanted]

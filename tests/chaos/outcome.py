@@ -1,7 +1,8 @@
 """What a scenario came to."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,10 @@ class Outcome:
     standstill_seconds: float = 0.0
     recovery_seconds: float | None = None
     notes: Mapping[str, float] = field(default_factory=dict)
+
+    def with_misses(self, more: Iterable[str]) -> Self:
+        """The same, with these beside what was missed already."""
+        return replace(self, misses=(*self.misses, *more))
 
     @property
     def verdict(self) -> str:

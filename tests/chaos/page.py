@@ -49,6 +49,12 @@ def _page(outcomes: Sequence[Outcome], *, at: datetime, brokers: int) -> Iterato
             f"| {each.counts.get('calls in flight at faults', '-')} | {each.standstill_seconds:.1f} s | {recovery} "
             f"| {each.verdict} |"
         )
+    if any(each.notes for each in outcomes):
+        yield ""
+        yield "| Scenario | Figure | Value |"
+        yield "|---|---|---|"
+        for each in outcomes:
+            yield from (f"| {each.scenario} | {name} | {value:g} |" for name, value in each.notes.items())
     for each in outcomes:
         if each.misses:
             yield ""

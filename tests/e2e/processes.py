@@ -31,6 +31,7 @@ def settings(endpoints: Mapping[str, str], database_url: str, emulator: RunningE
         "KAFKA_SESSION_TIMEOUT_SECONDS": "6",
         "DATABASE_URL": database_url,
         "REDIS_URL": endpoints["REDIS_URL"],
+        "AI_CACHE_TTL_SECONDS": "0",  # most tests ask the same thing again to see it called for again
         "OPENAI_BASE_URL": emulator.openai_base_url,
         "OPENAI_API_KEY": "test",
         "UNKNOWN_USERS": "create",
@@ -38,6 +39,7 @@ def settings(endpoints: Mapping[str, str], database_url: str, emulator: RunningE
         "FEATURE_CONTENT_GENERATION": "true",
         "FEATURE_CHAT_ASSISTANCE": "true",
         "LOG_FORMAT": "json",
+        "RATE_LIMIT_REQUESTS": "100000",
     }
 
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -63,9 +64,35 @@ def nginx(replicas: list[RunningGateway], folder: Path) -> Iterator[str]:
         process.wait(10)
 
 
-@pytest.mark.skipif(
+needs_nginx = pytest.mark.skipif(
     shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None, reason="nginx is not installed"
 )
+
+
+@needs_nginx
+async def test_of_200_parallel_calls_of_one_user_on_three_replicas_exactly_100_are_admitted(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    contract = {"RATE_LIMIT_REQUESTS": "100"}  # for the worker too, which counts none of them again
+    with ExitStack() as opened:
+        opened.enter_context(worker("generation", {**environ, **contract}, tmp_path))
+        started = [opened.enter_context(gateway(environ, tmp_path, **contract)) for _ in range(3)]
+        async with (
+            beside(nginx(started, tmp_path)) as url,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        ):
+            caller = Caller(url, token({"userId": f"user-{uuid4().hex[:8]}"}), session)
+            replies = await asyncio.gather(*(caller.post(POST, FIELDS) for _ in range(200)))
+            premium = Caller(url, token({"userId": f"user-{uuid4().hex[:8]}", "subscription": "premium"}), session)
+            more = await asyncio.gather(*(premium.post(POST, FIELDS) for _ in range(250)))
+    assert Counter(reply.status for reply in replies) == {200: 100, 429: 100}
+    assert Counter(reply.status for reply in more) == {200: 200, 429: 50}
+    refused = next(reply for reply in replies if reply.status == 429)
+    assert refused.body["error"] == "Too many requests"
+    assert 0 < int(refused.headers["Retry-After"]) <= 900
+
+
+@needs_nginx
 async def test_replicas_behind_nginx_answer_each_others_clients(environ: dict[str, str], tmp_path: Path) -> None:
     user = f"user-{uuid4().hex[:8]}"
     with ExitStack() as opened:

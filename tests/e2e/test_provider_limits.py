@@ -57,6 +57,72 @@ async def test_nobody_calls_before_the_provider_wants_to_be_called_again(
     assert len(arrived) == 12
 
 
+async def test_output_tokens_have_a_limit_of_their_own(environ: dict[str, str], tmp_path: Path) -> None:
+    """A call may take 400 tokens; the limit has room for two such calls, and for many more as they turn out to be.
+
+    A minute may hold 2 % more than the limit when the last call of it turns out longer than expected.
+    """
+    limited = {
+        **environ,
+        "AI_DEFAULT_PROVIDER": "anthropic",
+        "ANTHROPIC_MODEL": f"m-{uuid4()}",
+        "AI_RATE_LIMITS": "anthropic:rpm=1000,input-tpm=1000000,output-tpm=1000",
+        "AI_MAX_TOKENS": "400",
+    }
+    with running_emulator(tmp_path / "limited.jsonl", output_tpm=1_020) as strict:
+        limited["ANTHROPIC_BASE_URL"] = strict.anthropic_base_url
+        async with beside(worker("generation", limited, tmp_path)):
+            await answered(limited, 6, 30)
+            late = asyncio.create_task(answered(limited, 60, 90))
+            await reached(20, lambda: sum(line["output_tokens"] for line in strict.bill()) > 800)
+            done, _ = await asyncio.wait([late], timeout=3)
+            assert not done
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+        bill = strict.bill()
+    assert {line["status"] for line in bill} == {200}
+    assert sum(line["output_tokens"] for line in bill) <= 1_020
+
+
+async def test_workers_make_no_more_calls_at_once_than_are_allowed(environ: dict[str, str], tmp_path: Path) -> None:
+    limited = {**environ, "AI_RATE_LIMITS": "openai:concurrent=3", "OPENAI_MODEL": f"m-{uuid4()}"}
+    with running_emulator(tmp_path / "limited.jsonl", concurrent=3, latency="100ms") as strict:
+        limited["OPENAI_BASE_URL"] = strict.openai_base_url
+        async with beside(worker("generation", limited, tmp_path)), beside(worker("generation", limited, tmp_path)):
+            await answered(environ, 30, 30)
+        assert {line["status"] for line in strict.bill()} == {200}
+        assert strict.stats()["max_in_flight"] == 3
+
+
+async def test_a_limit_that_nobody_stated_is_heard_from_the_provider(environ: dict[str, str], tmp_path: Path) -> None:
+    limited = {**environ, "OPENAI_MODEL": f"m-{uuid4()}", "GENERATION_MAX_IN_FLIGHT": "2"}
+    with running_emulator(tmp_path / "limited.jsonl", rpm=30) as strict:
+        limited["OPENAI_BASE_URL"] = strict.openai_base_url
+        async with beside(worker("generation", limited, tmp_path)):
+            await answered(environ, 25, 30)
+            late = asyncio.create_task(answered(environ, 30, 90))
+            await reached(20, lambda: len(strict.bill()) >= 28)
+            done, _ = await asyncio.wait([late], timeout=3)
+            assert not done
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+        bill = strict.bill()
+    assert {line["status"] for line in bill} == {200}
+
+
+async def test_without_any_limit_a_worker_finds_out_how_many_calls_at_once_are_borne(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    unknown = {**environ, "OPENAI_MODEL": f"m-{uuid4()}"}
+    with running_emulator(tmp_path / "unknown.jsonl", concurrent=8, latency="20ms") as strict:
+        unknown["OPENAI_BASE_URL"] = strict.openai_base_url
+        async with beside(worker("generation", unknown, tmp_path)):
+            await answered(environ, 300, 60)
+        statuses = [line["status"] for line in strict.bill()]
+    assert statuses.count(200) == 300
+    assert statuses.count(429) < 300
+
+
 async def test_a_call_that_waits_for_the_limit_holds_up_no_drain(
     environ: dict[str, str], emulator: RunningEmulator, tmp_path: Path
 ) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.simulation.database import FarLedger
+from tests.simulation.database import FarLedger, FarSinkStore
 from tests.simulation.seeds import STORM, lived
 from tests.simulation.worker import Parts
 
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
-from fanzgpt_workers.core.claims import AlreadyEnded, Claim, Verdict
+from fanzgpt_workers.core.claims import AlreadyEnded, Claim, Granted, Verdict
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, SaveVerdict
 from fanzgpt_workers.core.lanes import Slot
 from fanzgpt_workers.core.origin import Partition
@@ -26,7 +26,7 @@ from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.ports import Advance, HistoryRow
 from fanzgpt_workers.records import Handled, Record, Work
 from fanzgpt_workers.sinks.loop import Sink
-from fanzgpt_workers.stores.memory_ledger import MemoryLedger
+from fanzgpt_workers.stores.memory_ledger import HeldRequest, MemoryLedger
 from fanzgpt_workers.stores.memory_sink_store import MemorySinkStore
 
 SEEDS = 1_000
@@ -60,6 +60,15 @@ class ForgettingEndings(MemoryLedger):
             object.__setattr__(self.requests[claim.request_key], "ending", None)
             return super()._claim(claim)
         return verdict
+
+
+class WithoutAKey(MemoryLedger):
+    """Every claim makes a row of its own, which knows of no other."""
+
+    def _claim(self, claim: Claim) -> Verdict:
+        now = self._clock.now()
+        self.requests[claim.request_key] = HeldRequest(claim=claim, epoch=1, created_at=now, updated_at=now)
+        return Granted(1)
 
 
 class CallingUnwritten(FarLedger):
@@ -188,6 +197,15 @@ class CountingTwice(MemorySinkStore[HistoryRow]):
         return new
 
 
+class OffsetsApart(FarSinkStore):
+    """The offsets are in a transaction of their own, before that of the rows."""
+
+    async def store(self, rows: Sequence[HistoryRow], advances: Sequence[Advance]) -> int:
+        await super().store([], advances)
+        await asyncio.sleep(0.5)  # long enough for some schedule to end the process in between
+        return await super().store(rows, [])
+
+
 class WithoutLetters(Sink[HistoryRow]):
     """What cannot be stored is left out, and nobody hears of it."""
 
@@ -207,6 +225,7 @@ class PassingWhatWasNotStored(Sink[HistoryRow]):
 GUARDS: Mapping[str, Parts] = {
     "an ending is saved under its epoch": Parts(ledger=WithoutEpochs),
     "a claim is of the term in which its partition was given": Parts(ledger=WithoutTerms),
+    "a request has one row, by its key": Parts(ledger=WithoutAKey),
     "a request that has its ending is not begun again": Parts(ledger=ForgettingEndings),
     "an attempt is written before its call": Parts(far_ledger=CallingUnwritten),
     "an ending is saved before it is published": Parts(answering=PublishedBeforeSaved),
@@ -220,6 +239,7 @@ GUARDS: Mapping[str, Parts] = {
     "what cannot be stored is kept": Parts(sink=WithoutLetters),
     "a conversation is a lane": Parts(intake=WithoutLanes),
     "an event is counted once": Parts(sink_store=CountingTwice),
+    "offsets are stored with their rows": Parts(far_sink_store=OffsetsApart),
     "a batch is kept until it is stored": Parts(sink=PassingWhatWasNotStored),
 }
 

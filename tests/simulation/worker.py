@@ -50,6 +50,7 @@ class Parts:
     consumer: type[SimConsumer] = SimConsumer
     sink: type[Sink[HistoryRow]] = Sink
     sink_store: "type[MemorySinkStore[HistoryRow]] | None" = None
+    far_sink_store: type[FarSinkStore] = FarSinkStore
 
 
 class Watch:
@@ -152,7 +153,7 @@ def make_sink(world: "World", host: Host) -> Sink[HistoryRow]:
         consumer=SimConsumer(world.broker, "history", host, world.kafka),
         topic=COMPLETED_TOPIC,
         to_row=history_row,
-        store=FarSinkStore(store, host, world.database, world.auditor),
+        store=world.parts.far_sink_store(store, host, world.database, world.auditor),
         dead_letters=DeadLetters(publication, consumer="history", clock=world.clock),
         batch_rows=5,
         watcher=watch,

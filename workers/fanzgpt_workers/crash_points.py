@@ -53,6 +53,10 @@ class Points(Protocol):
         """The store of a sink."""
         ...
 
+    def redriven(self) -> None:
+        """A dead letter's record is acknowledged on its topic, and nobody has noted it yet."""
+        ...
+
 
 def crash_points(crash_at: str | None, *, die: Callable[[str], NoReturn] | None = None) -> Points:
     """What the setting FANZGPT_CRASH_AT asks for (`after-save:3`); `die` instead of SIGKILL is for tests."""
@@ -77,6 +81,9 @@ class _Unharmed:
 
     def store(self, store: SinkStore[Row]) -> SinkStore[Row]:
         return store
+
+    def redriven(self) -> None:
+        return
 
 
 class _Passings:
@@ -132,6 +139,9 @@ class _Doomed:
 
     def store(self, store: SinkStore[Row]) -> SinkStore[Row]:
         return _Store(store, self._passings)
+
+    def redriven(self) -> None:
+        self._passings.passed("after-redrive")
 
 
 class _Consumer:

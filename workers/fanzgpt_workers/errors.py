@@ -20,6 +20,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from fanzgpt_workers.core.attempts import Outcome, Usage
+from fanzgpt_workers.core.headroom import Headroom
 
 
 class FanzError(Exception):
@@ -96,8 +97,9 @@ class ProviderError(FanzError):
     """A provider call without an answer.
 
     `outcome` is what the ledger records; `retryable` whether the same call may succeed later at the same provider;
-    `maybe_billed` whether the provider may charge for it; `retry_after` the provider's own wish, in seconds; `estimate`
-    what the part of an answer that did arrive will have taken, where some did.
+    `maybe_billed` whether the provider may charge for it; `retry_after` the provider's own wish, in seconds; `headroom`
+    what it says is left of its limits; `estimate` what the part of an answer that did arrive will have taken, where
+    some did.
     """
 
     outcome: ClassVar[Outcome] = "server-error"
@@ -111,6 +113,7 @@ class ProviderError(FanzError):
         status: int | None = None,
         retry_after: float | None = None,
         response_id: str | None = None,
+        headroom: Headroom | None = None,
     ) -> None:
         """`detail` is for people: what the provider said, without prompt or answer."""
         super().__init__(detail)
@@ -118,6 +121,7 @@ class ProviderError(FanzError):
         self.status = status
         self.retry_after = retry_after
         self.response_id = response_id
+        self.headroom = headroom
         self.estimate: Usage | None = None
 
 

@@ -31,6 +31,7 @@ from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
+from fanzgpt_workers.limits.user_windows import Allowances, UserWindows
 from fanzgpt_workers.media import own_models, pictures
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.partials.redis_outlet import RedisOutlet
@@ -43,7 +44,8 @@ from fanzgpt_workers.providers.opening import open_providers
 from fanzgpt_workers.providers.pricing import ListPricing, listed_as
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
-from fanzgpt_workers.settings import ProviderSettings, Settings
+from fanzgpt_workers.settings import ProviderSettings, Settings, WindowSettings
+from fanzgpt_workers.sharing import shared_answers, sharing
 from fanzgpt_workers.stand_in import StandIn
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
@@ -102,6 +104,7 @@ async def open_generation(
         )
         limits_of_providers = provider_limits(ai, redis, worker=str(owner), away=watch.redis_away)
         breakers_of_models = breakers(ai, redis, observer=watch)
+        answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
         partials = None if redis is None else _partials(redis, content_filter, watch)
         caller = Caller(
             books=books,
@@ -121,7 +124,7 @@ async def open_generation(
         wishes = Wishes(clock)
         answering = Answering(
             books=books,
-            caller=caller,
+            caller=sharing(caller, answers, settings.cache, clock=clock),
             publication=publication,
             clock=clock,
             owner=owner,
@@ -138,6 +141,7 @@ async def open_generation(
             observer=watch,
             content_filter=content_filter,
             wishes=wishes,
+            windows=None if redis is None else _windows(settings.windows, redis, watch),
         )
         group = kafka.group("generation")
         intake = GenerationIntake(
@@ -168,7 +172,7 @@ async def open_generation(
             term=partial(term_of, consumer),
             let_go=_all_of(limits_of_providers.let_go, breakers_of_models.let_go, answering.let_go),
         )
-        watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models)
+        watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models, answers)
         hearing = hear_cancellations(
             wishes,
             bootstrap_servers=kafka.bootstrap_servers,
@@ -189,8 +193,17 @@ async def open_generation(
         finally:
             await books.close()
             await breakers_of_models.close()
+            if answers is not None:
+                await answers.close()
             for provider in providers.values():
                 await provider.aclose()
+
+
+def _windows(settings: WindowSettings, redis: Redis, watch: GenerationWatch) -> UserWindows | None:
+    if not settings.on_topics:
+        return None
+    allowances = Allowances(seconds=settings.seconds, standard=settings.requests, premium=settings.premium_requests)
+    return UserWindows(redis, allowances, away=watch.windows_away)
 
 
 def _partials(redis: Redis, content_filter: TermsFilter, watch: GenerationWatch) -> PartialAnswers:
@@ -232,6 +245,7 @@ def _limits(settings: Settings) -> EngineLimits:
         caps=Caps(in_flight=limits.max_in_flight, per_user=limits.user_max_in_flight, weights=WEIGHTS),
         room=Room(
             waiting_per_partition=limits.buffer_records,
+            waiting_in_all=limits.waiting_records,
             uncommitted_per_partition=limits.uncommitted_records,
             waiting_bytes=limits.buffer_bytes,
         ),

@@ -10,10 +10,13 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from fanzgpt_workers.core.breaker import BreakerPolicy
-from fanzgpt_workers.core.routing import STAND_IN
+from fanzgpt_workers.core.load import Limit
+from fanzgpt_workers.core.routing import STAND_IN, Target
 from fanzgpt_workers.limits.board import MemoryBoard
 from fanzgpt_workers.limits.breakers import BreakerObserver, Breakers
-from fanzgpt_workers.limits.minute import Limit, MemoryMinute, Minute
+from fanzgpt_workers.limits.gate import Known
+from fanzgpt_workers.limits.memory_minute import MemoryMinute
+from fanzgpt_workers.limits.minute import Minute
 from fanzgpt_workers.limits.provider_limits import ProviderLimits
 from fanzgpt_workers.limits.redis_board import RedisBoard
 from fanzgpt_workers.limits.redis_minute import RedisMinute, open_redis
@@ -39,22 +42,34 @@ async def open_shared(settings: RedisSettings) -> AsyncIterator[Redis | None]:
 def provider_limits(
     ai: ProviderSettings, redis: Redis | None, *, worker: str, away: Callable[[Exception], None]
 ) -> ProviderLimits:
-    """Limits for providers at their makers' addresses, and at any other where the settings state them."""
-    limit = Limit(requests=ai.requests_per_minute, tokens=ai.tokens_per_minute)
+    """Limits as stated; else a new account's, for providers at their makers' addresses; else none that is known."""
+    common = Limit(requests=ai.requests_per_minute, tokens=ai.tokens_per_minute)
     stated = bool({"requests_per_minute", "tokens_per_minute"} & ai.model_fields_set)
     own_address = {"openai": ai.openai_base_url, "anthropic": ai.anthropic_base_url}
-    known_as = accounts(ai)
+    known_as, call_seconds = accounts(ai), ai.attempt_timeout_seconds + PROBE_MARGIN_SECONDS
 
-    def shared(provider: str, model: str) -> Minute:
+    def limit_of(target: Target) -> Known | None:
+        for key in ((target.provider, target.model), (target.provider, None)):
+            if key in ai.rate_limits:
+                return Known(ai.rate_limits[key], stated=True)
+        return Known(common, stated=stated) if stated or own_address[target.provider] is None else None
+
+    def shared(target: Target) -> Minute:
         if redis is None:
             return own()
-        return RedisMinute(redis, account=known_as[provider], provider=provider, model=model, worker=worker)
+        return RedisMinute(
+            redis,
+            account=known_as[target.provider],
+            provider=target.provider,
+            model=target.model,
+            worker=worker,
+            call_seconds=call_seconds,
+        )
 
-    def own() -> Minute:
-        return MemoryMinute(now_ms=_now_ms)
+    def own() -> MemoryMinute:
+        return MemoryMinute(now_ms=_now_ms, call_seconds=call_seconds)
 
-    limited = {str(name): limit for name in ai.reachable if stated or own_address[name] is None}
-    return ProviderLimits(limited, shared=shared, own=own, away=away)
+    return ProviderLimits(limit_of, shared=shared, own=own, away=away)
 
 
 def breakers(ai: ProviderSettings, redis: Redis | None, *, observer: BreakerObserver) -> Breakers:

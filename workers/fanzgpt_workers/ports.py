@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from fanzgpt_schemas.requests import GenerationRequested, ImageAnalysisRequested
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Outcome, Price, Usage
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
+from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.core.routing import Target
 
@@ -133,13 +135,17 @@ class ProviderCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped."""
+    """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped.
+
+    `headroom` is what is left of the provider's limits, where it says so.
+    """
 
     text: str
     model: str
     response_id: str | None
     finish_reason: Literal["stop", "length", "refusal", "content-filter", "other"]
     usage: Usage | None
+    headroom: Headroom | None = None
 
 
 class Provider(Protocol):
@@ -166,8 +172,11 @@ class Passage(Protocol):
         """The call goes out now."""
         ...
 
-    def over(self, usage: Usage | None, *, counted: bool = True) -> None:
-        """The call is over: what it took, None where nobody said. Not `counted`: the provider never took it up."""
+    def over(self, outcome: Outcome, usage: Usage | None, headroom: Headroom | None, *, counted: bool) -> None:
+        """The call is over: how, what it took and what is left; None where nobody said.
+
+        Not `counted`: the provider never took it up.
+        """
         ...
 
 
@@ -179,7 +188,7 @@ class Limits(Protocol):
         """Calls that wait for their provider's limit."""
         ...
 
-    async def enter(self, *, provider: str, model: str, kind: str, prompt_characters: int, most_output: int) -> Passage:
+    async def enter(self, target: Target, *, kind: str, prompt_characters: int, most_output: int) -> Passage:
         """Return once the provider has room for the call; raises LetGo when told to."""
         ...
 
@@ -187,7 +196,7 @@ class Limits(Protocol):
         """Whoever waits now is to wait no longer: the process drains."""
         ...
 
-    async def close(self, *, provider: str, model: str, seconds: float) -> None:
+    async def close(self, target: Target, seconds: float) -> None:
         """Let no call through for so long: the provider asked for it."""
         ...
 
@@ -230,6 +239,57 @@ class Breakers(Protocol):
 
     async def rest(self, target: Target, seconds: float, *, is_down: bool) -> None:
         """Let nobody call it for so long: it asked for it. `is_down`: because it cannot answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAnswer:
+    """An answer that was paid for once. `usd` is what it cost then, None without a known price."""
+
+    output: Mapping[str, JsonValue]
+    request_id: str
+    usd: Decimal | None
+    provider: str | None
+    model: str | None
+    prompt_version: str | None
+    finish_reason: str | None
+
+
+class Asking(Protocol):
+    """One request's part in a question. With a `known` answer nobody has to be called; else it calls, and says how."""
+
+    @property
+    def known(self) -> KnownAnswer | None:
+        """The answer, where somebody has it already."""
+        ...
+
+    def answered(self, answer: KnownAnswer) -> None:
+        """Whoever asks the same, now or for a while, may have this."""
+        ...
+
+    def unanswered(self) -> None:
+        """A provider would not answer: who waits for it asks by itself."""
+        ...
+
+    def left(self) -> None:
+        """The request went away without a word from the provider: the next one of those who wait calls."""
+        ...
+
+
+class Answers(Protocol):
+    """Answers that are shared by those who ask the same thing; never raises for a keeper that is away."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for somebody else's call."""
+        ...
+
+    async def enter(self, key: str) -> Asking:
+        """Return once the answer is known or it is this request's turn to call; raises LetGo when told to."""
+        ...
+
+    def let_go(self) -> None:
+        """Whoever waits now is to wait no longer: the process drains."""
         ...
 
 
@@ -289,6 +349,14 @@ class ContentFilter(Protocol):
 
         `released` is what it said of the same text when it was shorter.
         """
+        ...
+
+
+class Windows(Protocol):
+    """How much each user may ask."""
+
+    async def refusal(self, request: GenerationRequested) -> str | None:
+        """Why the request is one too many; None where it is not, and then it is counted, once."""
         ...
 
 

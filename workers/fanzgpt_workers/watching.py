@@ -9,9 +9,9 @@ from fanzgpt_workers.engine.loop import Engine
 from fanzgpt_workers.errors import ConfigurationError, Fenced
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.observability.metrics import EngineState, Metrics, SinkName
+from fanzgpt_workers.observability.metrics import CacheLookup, EngineState, Metrics, SinkName
 from fanzgpt_workers.observability.standing import Standing
-from fanzgpt_workers.ports import Breakers, Limits
+from fanzgpt_workers.ports import Answers, Breakers, Limits
 from fanzgpt_workers.records import Record
 
 
@@ -31,6 +31,8 @@ class GenerationWatch:
             usd = None if course.price is None or course.price.usd is None else float(course.price.usd)
             tokens = course.usage.input + course.usage.output
             self.metrics.tokens_used(course.provider, course.model, tokens, usd)
+        if course.saved_usd is not None and course.provider is not None and course.model is not None:
+            self.metrics.saved(course.provider, course.model, float(course.saved_usd))
         self._log.debug("ended", request_id=request.event.request_id, status=status)
 
     def found(self, request: LiveRequest, what: str) -> None:
@@ -80,6 +82,20 @@ class GenerationWatch:
         self.metrics.unavailable("redis")
         self._log.warning("keeping to this worker's share of the provider's limits", error=str(error))
 
+    def windows_away(self, error: Exception) -> None:
+        """Nobody's requests are counted."""
+        self.metrics.unavailable("redis")
+        self._log.warning("users' requests are not counted", error=str(error))
+
+    def asked(self, how: CacheLookup) -> None:
+        """A question that may share an answer was looked up."""
+        self.metrics.cache_asked(how)
+
+    def cache_away(self, error: Exception) -> None:
+        """Nothing is found in the cache, and nothing kept."""
+        self.metrics.unavailable("redis")
+        self._log.warning("answering without the cache", error=str(error))
+
     def partials_away(self, error: Exception) -> None:
         """Answers are made as ever, and not shown while they are made."""
         self.metrics.unavailable("redis")
@@ -114,7 +130,7 @@ class GenerationWatch:
         self._log.warning("waiting for Kafka", error=str(error))
 
 
-def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Breakers) -> None:
+def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Breakers, answers: Answers | None) -> None:
     """Look at the engine ahead of every scrape."""
 
     def look() -> None:
@@ -125,7 +141,11 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Bre
                 oldest_seconds=engine.oldest_seconds,
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
-                waiting={"provider-limit": limits.waiting, "breaker": breakers.waiting},
+                waiting={
+                    "provider-limit": limits.waiting,
+                    "breaker": breakers.waiting,
+                    "same-question": 0 if answers is None else answers.waiting,
+                },
                 commit_gaps={partition: book.gap(partition) for partition in book.partitions()},
             )
         )

@@ -1,13 +1,13 @@
-"""Requests and tokens per minute, enforced as the vendors do: buckets that refill continuously, one pair per key."""
+"""Limits, enforced as the vendors do: buckets that refill continuously, a set per key, and calls at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
 from fanzgpt_stack.emulator.calls import Call
 
-Measure = Literal["requests", "tokens"]
+Measure = Literal["requests", "tokens", "input-tokens", "output-tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a caller stands after a call. `wait` is None where the call was allowed, else seconds until it would be."""
+    """How a caller stands after a call. `wait`: seconds until a refused one would be allowed, None if nobody knows."""
 
     levels: dict[Measure, Level]
+    refused: bool
     wait: float | None
-    exceeded: Measure | None
 
 
 class _Bucket:
@@ -55,18 +55,25 @@ class _Bucket:
 class Limits:
     """The limits of every account. A call costs one request and the tokens of its question and its answer."""
 
-    def __init__(self, *, rpm: int | None, tpm: int | None, clock: Callable[[], float]) -> None:
-        """`clock` is monotonic, in seconds; None is no limit."""
-        self._per_minute: dict[Measure, int] = {}
-        if rpm is not None:
-            self._per_minute["requests"] = rpm
-        if tpm is not None:
-            self._per_minute["tokens"] = tpm
+    def __init__(
+        self,
+        per_minute: Mapping[Measure, int | None],
+        *,
+        concurrent: int | None = None,
+        in_flight: Callable[[], int] = int,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is monotonic, in seconds; None is no limit; `in_flight` counts the calls under way, this one too."""
+        self._per_minute = {measure: limit for measure, limit in per_minute.items() if limit is not None}
+        self._concurrent = concurrent
+        self._in_flight = in_flight
         self._clock = clock
         self._accounts: dict[tuple[str, str], dict[Measure, _Bucket]] = {}
 
-    def take(self, call: Call, tokens: int) -> Standing | None:
+    def take(self, call: Call, *, input_tokens: int, output_tokens: int) -> Standing | None:
         """Charge a call, or say how long it has to wait and charge nothing; None without limits."""
+        if self._concurrent is not None and self._in_flight() > self._concurrent:
+            return Standing({}, refused=True, wait=None)
         if not self._per_minute:
             return None
         now = self._clock()
@@ -74,17 +81,18 @@ class Limits:
         if buckets is None:
             buckets = {measure: _Bucket(limit, now) for measure, limit in self._per_minute.items()}
             self._accounts[call.vendor, call.account] = buckets
-        amounts: dict[Measure, int] = {"requests": 1, "tokens": tokens}
-        waits = {measure: bucket.wait(amounts[measure], now) for measure, bucket in buckets.items()}
-        longest = max(waits, key=lambda measure: waits[measure])
-        allowed = waits[longest] == 0
-        if allowed:
+        amounts: dict[Measure, int] = {
+            "requests": 1,
+            "tokens": input_tokens + output_tokens,
+            "input-tokens": input_tokens,
+            "output-tokens": output_tokens,
+        }
+        longest = max(bucket.wait(amounts[measure], now) for measure, bucket in buckets.items())
+        if longest == 0:
             for measure, bucket in buckets.items():
                 bucket.take(amounts[measure])
         levels = {measure: bucket.level() for measure, bucket in buckets.items()}
-        if allowed:
-            return Standing(levels, None, None)
-        return Standing(levels, min(waits[longest], 3600.0), longest)
+        return Standing(levels, refused=longest > 0, wait=min(longest, 3600.0) if longest > 0 else None)
 
     def refill(self) -> None:
         """Fill every bucket."""

@@ -156,6 +156,8 @@ class OpenAIShape:
         """`x-ratelimit-*`; times are durations."""
         headers: list[tuple[str, str]] = []
         for measure, level in standing.levels.items():
+            if measure not in {"requests", "tokens"}:
+                continue  # OpenAI tells of no others
             headers += [
                 (f"x-ratelimit-limit-{measure}", str(level.limit)),
                 (f"x-ratelimit-remaining-{measure}", str(level.remaining)),

@@ -88,7 +88,7 @@ class Provider:
         answer = altered(action, answer)
         standing = None
         if not isinstance(action, Status):
-            standing = self._limits.take(call, answer.input_tokens + answer.output_tokens)
+            standing = self._limits.take(call, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens)
         exchange = Exchange(
             call=call,
             shape=shape,
@@ -99,7 +99,7 @@ class Provider:
             pieces=self._pace.pieces,
             between=self._pace.between,
         )
-        if standing is not None and standing.wait is not None:
+        if standing is not None and standing.refused:
             reply = _over_limit(exchange, standing.wait)
             self._take_down(exchange, reply, outcome="over-limit", paid=None, wait=standing.wait)
         elif action is None:
@@ -179,10 +179,10 @@ class Provider:
         return self._pace.latency + (self._random.random() * jitter if jitter else 0.0)
 
 
-def _over_limit(exchange: Exchange, wait: float) -> Reply:
+def _over_limit(exchange: Exchange, wait: float | None) -> Reply:
     """429 as the vendors send it when a limit is really reached; it is refused at once, whatever the latency."""
     refusal = exchange.shape.error(Refused(status=429, model=exchange.call.model, number=exchange.marks.number))
-    times: tuple[tuple[str, str], ...] = (("retry-after", str(ceil(wait))),)
-    if exchange.call.vendor == "openai":
+    times: tuple[tuple[str, str], ...] = () if wait is None else (("retry-after", str(ceil(wait))),)
+    if wait is not None and exchange.call.vendor == "openai":
         times = (*times, ("retry-after-ms", str(ceil(wait * 1000))))
     return whole(refusal.status, refusal.body, content_type=refusal.content_type, headers=(*exchange.headers, *times))

@@ -29,7 +29,10 @@ _BACKLOG = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How an emulator is set up. `port` 0 takes a free one; limits are per minute and key, None for none."""
+    """How an emulator is set up. `port` 0 takes a free one.
+
+    Limits are per minute and key, `concurrent` for all callers together; None for none.
+    """
 
     host: str
     port: int
@@ -37,6 +40,9 @@ class Options:
     pace: Pace
     rpm: int | None = None
     tpm: int | None = None
+    input_tpm: int | None = None
+    output_tpm: int | None = None
+    concurrent: int | None = None
     words: int = 24
     seed: int = 0
     rules: tuple[Rule, ...] = ()
@@ -84,8 +90,18 @@ class _Desk:
 
     def __init__(self, options: Options, bill: Bill) -> None:
         script = Script(options.rules)
-        limits = Limits(rpm=options.rpm, tpm=options.tpm, clock=time.monotonic)
         self._traffic = Traffic(clock=time.monotonic)
+        limits = Limits(
+            {
+                "requests": options.rpm,
+                "tokens": options.tpm,
+                "input-tokens": options.input_tpm,
+                "output-tokens": options.output_tpm,
+            },
+            concurrent=options.concurrent,
+            in_flight=self._traffic.in_flight,
+            clock=time.monotonic,
+        )
         self._control = Control(bill=bill, script=script, limits=limits, traffic=self._traffic)
         self._provider = Provider(
             bill=bill,

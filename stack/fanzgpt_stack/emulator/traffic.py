@@ -34,6 +34,10 @@ class Traffic:
         else:
             self._abandoned += 1
 
+    def in_flight(self) -> int:
+        """Calls under way."""
+        return self._in_flight
+
     def document(self) -> dict[str, object]:
         """The counts; `seconds` and `cpu_seconds` (of the whole process) since they began."""
         return {

@@ -5,11 +5,18 @@ from pathlib import Path
 from time import sleep
 
 import redis
+from benchmarks.system import SINKS
 from tests.chaos.arena import Arena, arena
+from tests.chaos.bill import most_in_a_minute
 from tests.chaos.outcome import Outcome
 from tests.chaos.proxy import Fault, proxied
 
 from fanzgpt_stack.servers import StackServers
+
+A_MINUTE_OF_LOSS = 3
+"""Times a limit, of the calls in a minute in which Valkey was lost: before it, by the workers' shares meanwhile, and by
+an empty Valkey after it."""
+FORGOTTEN_SECONDS = 61.0
 
 
 def database_restarts(
@@ -67,6 +74,25 @@ def database_network(stack: StackServers, folder: Path, *, seed: int, requests: 
         field.until_ended()
         field.fired.update(proxy.counts)
         return field.finish(required={"slow": 1, "mute": 1, "deaf": 1, "black-hole": 1, "reset": 1})
+
+
+def database_slow(stack: StackServers, folder: Path, *, seed: int, requests: int, latency: float) -> Outcome:
+    """Every answer of PostgreSQL comes so much later, from the first request to the last."""
+    with (
+        proxied(stack.endpoints()["DATABASE_URL"]) as (_, proxy),
+        arena(stack, folder, "database-slow", seed=seed, GENERATION_MAX_IN_FLIGHT="512") as field,
+    ):
+        there, _, name = field.system.endpoints["DATABASE_URL"].rpartition("/")
+        through = f"{there.rpartition('@')[0]}@127.0.0.1:{proxy.port}/{name}"
+        proxy.latency = latency / 2  # it is for each way
+        for sink in SINKS:
+            field.system.spawn(sink, DATABASE_URL=through)
+        for _ in range(2):
+            field.system.start("generation", DATABASE_URL=through)
+        field.load(requests, rate=200)
+        field.until_ended()
+        field.fired.update(proxy.counts)
+        return field.finish(required={"slow": requests // 10})
 
 
 def broker_bounces(stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int) -> Outcome:
@@ -127,8 +153,10 @@ def brokers_away(
     return _repeated(stack, folder, "brokers-away", seed, requests, rounds, away, required)
 
 
-def cache(stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int, seconds: float) -> Outcome:
-    """Valkey is killed, emptied and slow: money and requests do not depend on it."""
+def cache(
+    stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int, seconds: float, rpm: int
+) -> Outcome:
+    """Valkey is killed, emptied and slow: money and requests do not depend on it, and no limit is ever open."""
     with (
         proxied(stack.endpoints()["REDIS_URL"]) as (url, proxy),
         arena(
@@ -137,7 +165,7 @@ def cache(stack: StackServers, folder: Path, *, seed: int, requests: int, rounds
             "cache-away",
             seed=seed,
             REDIS_URL=url,
-            AI_RATE_LIMIT_RPM="100000",
+            AI_RATE_LIMIT_RPM=str(rpm),
             AI_RATE_LIMIT_TPM="100000000",
         ) as field,
     ):
@@ -161,10 +189,14 @@ def cache(stack: StackServers, folder: Path, *, seed: int, requests: int, rounds
             proxy.inflict("none")
             proxy.reset()
             field.progress.healed()
+            sleep(FORGOTTEN_SECONDS)  # one loss a minute: what each may cost is told apart
         field.until_ended()
         field.fired.update(proxy.counts)
         required = {"Valkey killed": rounds, "Valkey emptied": rounds, "slow": 1, "black-hole": 1}
-        return field.finish(required=required)
+        most, allowed = most_in_a_minute(field.system.emulator.bill()), rpm * A_MINUTE_OF_LOSS
+        outcome = field.finish(required=required, notes={"calls a minute, allowed": rpm, "calls a minute, most": most})
+        told = (f"{most} calls in a minute, more than the {allowed} that the loss of Valkey explains",)
+        return outcome.with_misses(told if most > allowed else ())
 
 
 def _repeated(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import sleep
@@ -112,8 +112,7 @@ def scripted(stack: StackServers, folder: Path, *, seed: int, each: int) -> Outc
             field.fired[str(rule["name"])] += rule["fired"]
         required = {name: each * case.times for name, case in TABLE.items()}
         outcome = field.finish(required={"connection refused": 1, "retry-after": 1})
-        misses = (*outcome.misses, *never_fired(field.fired, required), *waited, *_off_the_table(field))
-        return replace(outcome, misses=misses)
+        return outcome.with_misses([*never_fired(field.fired, required), *waited, *_off_the_table(field)])
 
 
 def _request(field: Arena, name: str, number: int) -> GenerationRequested:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,13 +10,15 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks.system import SINKS
 from tests.chaos.arena import Arena, arena, wait_until
-from tests.chaos.judging import ends_of
+from tests.chaos.judging import endings_at, ends_of
 from tests.chaos.outcome import Outcome
 from tests.chaos.scenarios.crashes import died_at
 from tests.e2e.topics import CONSUMED, raw_producer
 
 from fanzgpt_stack.servers import StackServers
+from fanzgpt_workers.core.origin import Partition
 
+LATE_SECONDS = 1.0
 POISON: tuple[bytes | None, ...] = (
     None,
     b"",
@@ -46,11 +47,18 @@ TABLES = (
 )
 
 
-def poison(stack: StackServers, folder: Path, *, seed: int, requests: int, one_in: int) -> Outcome:
-    """Every so many records one that nobody can read, on every topic; a reader dies after keeping one."""
+def poison(
+    stack: StackServers, folder: Path, *, seed: int, requests: int, one_in: int, rate: float | None = None
+) -> Outcome:
+    """Every so many records one that nobody can read, on every topic; a reader dies after keeping one.
+
+    With a `rate` as many requests follow at it, clean first and then with poison between them: what is late is told
+    apart.
+    """
     with arena(stack, folder, "poison", seed=seed, latency="20ms") as field:
-        field.load(requests, rate=400)
-        each = max(1, requests // one_in)
+        first = requests if rate is None else requests // 10
+        field.load(first, rate=400)
+        each = max(1, first // one_in)
         topics = [topic for consumed in CONSUMED.values() for topic in consumed]
         bootstrap = field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"]
         asyncio.run(_poisoned(bootstrap, topics, each, field.random))
@@ -65,16 +73,48 @@ def poison(stack: StackServers, folder: Path, *, seed: int, requests: int, one_i
         wait_until(
             lambda: all(each.is_ready() for name in names for each in field.running(name)), "the processes are ready"
         )
+        notes: dict[str, float] = {}
+        if rate is not None:
+            notes = _beside_poison(field, requests - first, rate, one_in, topics)
+        letters = field.fired["poison"]
         required = {"poison": each * len(topics), **{f"{name} after-letter": 1 for name in names}}
-        return field.finish(required=required, dead_letters=each * len(topics))
+        outcome = field.finish(required=required, dead_letters=letters, notes=notes)
+        late = notes.get(LATER, 0.0)
+        told = (f"neighbours of poison ended {late:.2f} s later, more than {LATE_SECONDS:g} s",)
+        return outcome.with_misses(told if late > LATE_SECONDS else ())
 
 
-async def _poisoned(bootstrap: str, topics: Sequence[str], each: int, random: Random) -> None:
+LATER = "neighbours of poison later by, s (99th of 100)"
+
+
+def _beside_poison(field: Arena, requests: int, rate: float, one_in: int, topics: Sequence[str]) -> dict[str, float]:
+    """The same load without poison and with it; how much later its requests end."""
+    bootstrap, taken = field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"], []
+    for is_poisoned in (False, True):
+        load = field.load(requests // 2, rate=rate)
+        if is_poisoned:
+            each = max(1, len(load.wanted) // one_in)
+            asyncio.run(_poisoned(bootstrap, topics, each, field.random, pause=load.seconds / each))
+            field.fired["poison"] += each * len(topics)
+        field.until_ended()
+        ended = asyncio.run(endings_at(bootstrap, field.since))
+        waits = sorted(ended[name] - at for name, at in load.published_at.items())
+        taken.append(waits[len(waits) * 99 // 100])
+    clean, poisoned = taken
+    return {
+        "from publishing to the ending, s (99th of 100)": round(clean, 2),
+        "the same beside poison, s": round(poisoned, 2),
+        LATER: round(poisoned - clean, 2),
+    }
+
+
+async def _poisoned(bootstrap: str, topics: Sequence[str], each: int, random: Random, *, pause: float = 0.0) -> None:
     async with raw_producer(bootstrap) as producer:
-        for topic in topics:
-            partitions = sorted(await producer.partitions_for(topic))
-            for _ in range(each):
-                await producer.send(topic, random.choice(POISON), b"key", partition=random.choice(partitions))
+        partitions = {topic: sorted(await producer.partitions_for(topic)) for topic in topics}
+        for _ in range(each):
+            for topic in topics:
+                await producer.send(topic, random.choice(POISON), b"key", partition=random.choice(partitions[topic]))
+            await asyncio.sleep(pause)
         await producer.flush()
 
 
@@ -100,7 +140,7 @@ def replay(stack: StackServers, folder: Path, *, seed: int, requests: int, times
         if again:
             misses.append(f"{again} calls were made by replays")
         outcome = field.finish(required={"replay": times})
-        return replace(outcome, misses=(*outcome.misses, *misses))
+        return outcome.with_misses(misses)
 
 
 def _everybody(field: Arena) -> None:
@@ -114,16 +154,22 @@ def _all_read(field: Arena) -> None:
 
 
 async def _left(field: Arena) -> int:
-    bootstrap, left = field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"], 0
-    ends = await ends_of(bootstrap)
-    for process, topics in CONSUMED.items():
-        async with AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=f"{field.prefix}.{process}", enable_auto_commit=False
-        ) as consumer:
-            for at, end in ends.items():
-                if at.topic in topics:
-                    left += end - (await consumer.committed(TopicPartition(*at)) or 0)
-    return left
+    ends = await ends_of(field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"])
+    places = [(await committed(field, process)).items() for process in CONSUMED]
+    return sum(ends[at] - offset for each in places for at, offset in each)
+
+
+async def committed(field: Arena, process: str) -> dict[Partition, int]:
+    """From where the group of a process would go on, for each partition of its topics."""
+    bootstrap = field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"]
+    async with AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=f"{field.prefix}.{process}", enable_auto_commit=False
+    ) as consumer:
+        return {
+            at: await consumer.committed(TopicPartition(*at)) or 0
+            for at in field.since
+            if at.topic in CONSUMED[process]
+        }
 
 
 def _rewound(field: Arena) -> None:

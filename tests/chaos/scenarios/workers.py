@@ -9,6 +9,8 @@ from tests.chaos.outcome import Outcome
 
 from fanzgpt_stack.servers import StackServers
 
+STANDS_STILL_AT_MOST = 30.0
+
 
 def kills(
     stack: StackServers, folder: Path, *, seed: int, requests: int, kills: int, workers: int = 2, rate: float = 250
@@ -22,11 +24,12 @@ def kills(
         }
         field.load(requests, rate=rate)
         for _ in range(kills):
-            # From its first calls on, at any instant of its work.
+            # From its first calls on, at any instant of its work; the one in its place comes up meanwhile.
             sleep(field.random.uniform(0.05, 1.5))
-            name = field.random.choice(sorted(replicas))
+            wait_until(lambda: any(each.is_ready() for each in replicas.values()), "a worker is ready")
+            name = field.random.choice(sorted(name for name, each in replicas.items() if each.is_ready()))
             field.kill(replicas[name])
-            replicas[name] = field.system.start("generation", KAFKA_GROUP_INSTANCE_ID=name)
+            replicas[name] = field.system.spawn("generation", KAFKA_GROUP_INSTANCE_ID=name)
             if field.loads[0].acknowledged >= requests and field.progress.ended >= requests - 200:
                 field.load(requests // 10, rate=rate)
         field.until_ended()
@@ -34,29 +37,37 @@ def kills(
 
 
 def zombies(
-    stack: StackServers, folder: Path, *, seed: int, requests: int, rounds: int, stopped_seconds: float
+    stack: StackServers,
+    folder: Path,
+    *,
+    seed: int,
+    requests: int,
+    rounds: int,
+    stopped_seconds: float,
+    at_once: int = 1,
 ) -> Outcome:
-    """SIGSTOP of a worker for longer than its session: its partitions go to another, and it wakes up in the past."""
+    """SIGSTOP of workers for longer than their session: another has their partitions, and they wake up in the past."""
     with arena(stack, folder, "zombies", seed=seed, latency="300ms") as field:
         field.start_sinks()
-        old = field.system.start("generation")
+        old = [field.system.start("generation") for _ in range(at_once)]
         field.system.start("generation")
         for _ in range(rounds):
             calls = field.system.emulator.stats()["calls"]
             load = field.load(requests, rate=300)
             wait_until(lambda calls=calls: field.system.emulator.stats()["calls"] > calls + 40, "calls are under way")  # type: ignore[misc]
             before = _taken_over(field)
-            old.popen.send_signal(signal.SIGSTOP)
-            field.lost_calls += IN_FLIGHT
+            for each in old:
+                each.popen.send_signal(signal.SIGSTOP)
+            field.lost_calls += IN_FLIGHT * at_once
             load.finish(60)
             began = monotonic()
             wait_until(lambda before=before: _taken_over(field) > before, "another has taken over")  # type: ignore[misc]
             sleep(max(0.0, stopped_seconds - (monotonic() - began)))
-            old.popen.send_signal(signal.SIGCONT)
-            field.progress.healed()
-            field.fired["SIGSTOP, and another took over"] += 1
+            for each in old:
+                each.popen.send_signal(signal.SIGCONT)
+            field.fired["SIGSTOP, and another took over"] += at_once
             field.until_ended()
-        return field.finish(required={"SIGSTOP, and another took over": rounds})
+        return field.finish(required={"SIGSTOP, and another took over": rounds * at_once})
 
 
 def storm(
@@ -82,7 +93,8 @@ def storm(
         for process in field.system.processes:
             if process.popen.poll() not in (None, 0, -signal.SIGKILL):
                 field.fired[f"exit code {process.popen.returncode}"] += 1
-        return field.finish(required={"SIGKILL": restarts // 2, "SIGTERM": restarts - restarts // 2})
+        required = {"SIGKILL": restarts // 2, "SIGTERM": restarts - restarts // 2}
+        return field.finish(required=required, stands_still_at_most=STANDS_STILL_AT_MOST)
 
 
 def _taken_over(field: Arena) -> int:

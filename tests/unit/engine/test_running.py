@@ -125,6 +125,35 @@ async def test_bytes_that_wait_are_bounded_over_all_partitions() -> None:
 
 
 @on_virtual_time
+async def test_records_that_wait_are_bounded_over_all_partitions_and_none_takes_anothers_room() -> None:
+    driven = Driven(in_flight=1, room=Room(waiting_in_all=10))
+    driven.consumer.write(P0, range(1_000))
+    await driven.begin(P0, P1)
+    await driven.passing(5)
+    waiting = driven.engine.waiting
+    assert waiting < 10
+    driven.consumer.write(P1, [5_000])
+    await driven.passing(1)
+    assert driven.engine.waiting == waiting + 1
+    while driven.work.running:
+        driven.work.end(*driven.work.running)
+        await driven.passing(0.5)
+    assert sorted(driven.work.begun) == [*range(1_000), 5_000]
+
+
+@on_virtual_time
+async def test_large_records_of_one_partition_leave_another_its_share_of_the_bytes() -> None:
+    driven = Driven(in_flight=1, room=Room(waiting_bytes=10_000))
+    driven.consumer.write(P0, range(4), size=2_500)
+    await driven.begin(P0, P1)
+    driven.consumer.write(P0, [9], size=2_500)
+    driven.consumer.write(P1, [20])
+    await driven.passing(1)
+    assert driven.consumer.asked_for[-1] == {P1}
+    assert driven.engine.waiting == 4
+
+
+@on_virtual_time
 async def test_a_record_that_comes_twice_in_one_assignment_runs_once() -> None:
     driven = Driven()
     driven.consumer.write(P0, [0, 1])

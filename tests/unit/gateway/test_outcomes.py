@@ -55,3 +55,8 @@ def test_blocked_terms_are_answered_in_the_contracts_words_and_no_others() -> No
     refusal = refusal_of(failed("rejected", BLOCKED))
     assert refusal.status == 400
     assert refusal.body() == {"error": "Content violation", "message": "Content contains blocked terms"}
+
+
+def test_a_full_window_that_only_a_worker_knew_of_is_told_as_one() -> None:
+    refusal = refusal_of(failed("rejected", "Too many requests: at most 100 within 900 s; try again in 3 s"))
+    assert (refusal.status, refusal.error) == (429, "Too many requests")

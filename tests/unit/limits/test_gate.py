@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.load import NOTHING, Limit, Load
+from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.errors import CacheUnavailable, LetGo
-from fanzgpt_workers.limits.gate import Gate
-from fanzgpt_workers.limits.minute import Correction, Grant, Limit, MemoryMinute
+from fanzgpt_workers.limits.gate import Gate, Known
+from fanzgpt_workers.limits.memory_minute import MemoryMinute
+from fanzgpt_workers.limits.minute import Correction, Grant, Told
 from fanzgpt_workers.limits.provider_limits import ProviderLimits
 
 LIMIT = Limit(requests=4, tokens=1_000)
@@ -23,17 +27,17 @@ class Kept(MemoryMinute):
         self.corrected: list[Correction] = []
         self.away = False
 
-    async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
+    async def reserve(self, calls: Sequence[Load], limit: Limit) -> Grant:
         await asyncio.sleep(0)
         if self.away:
             raise CacheUnavailable("away")
-        self.asks.append(len(tokens))
-        grant = await super().reserve(tokens, limit)
-        return Grant(slot=grant.slot, granted=grant.granted, wait=grant.wait, workers=2)
+        self.asks.append(len(calls))
+        grant = await super().reserve(calls, limit)
+        return replace(grant, workers=2)
 
-    async def correct(self, corrections: Sequence[Correction]) -> None:
+    async def correct(self, corrections: Sequence[Correction], told: Told | None = None) -> None:
         self.corrected += corrections
-        await super().correct(corrections)
+        await super().correct(corrections, told)
 
 
 @pytest.fixture
@@ -48,12 +52,12 @@ def told() -> list[Exception]:
 
 @pytest.fixture
 def gate(shared: Kept, told: list[Exception]) -> Gate:
-    return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), LIMIT, away=told.append)
+    return Gate(shared, MemoryMinute(now_ms=lambda: 1_000), Known(LIMIT, stated=True), away=told.append)
 
 
-def about(tokens: int) -> Callable[[int], int]:
+def about(tokens: int) -> Callable[[], Load]:
     """A call of so many tokens."""
-    return lambda _: tokens
+    return lambda: Load(requests=1, output=tokens)
 
 
 async def turns(number: int = 20) -> None:
@@ -81,16 +85,16 @@ async def test_calls_wait_in_their_order_until_something_is_given_back(
     await turns()
     assert gate.waiting == 2
     assert entered == []
-    first.over(100)
+    first.over(input_tokens=0, output_tokens=100)
     await asyncio.wait_for(asyncio.gather(*waiting), 5)
     assert entered == ["large", "small"]
 
 
 async def test_a_call_that_was_refused_gives_back_its_request(gate: Gate, shared: Kept) -> None:
     ticket = await gate.enter(about(100))
-    ticket.over(None)
+    ticket.unused()
     await turns()
-    assert shared.corrected == [Correction(slot=4, requests=-1, tokens=-100)]
+    assert shared.corrected == [Correction(slot=4, change=Load(requests=-1, output=-100), over=1)]
 
 
 async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +104,7 @@ async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch
     patient = asyncio.create_task(gate.enter(about(900)))
     await turns()
     given_up.cancel()
-    full.over(None)
+    full.unused()
     await asyncio.wait_for(patient, 5)
     assert gate.waiting == 0
 
@@ -135,7 +139,7 @@ async def test_who_waits_is_asked_for_by_what_was_learned_meanwhile(
     monkeypatch.setattr("fanzgpt_workers.limits.gate.LONGEST_WAIT", 0.01)
     await gate.enter(about(600))
     expected = 800
-    waiting = asyncio.create_task(gate.enter(lambda _: expected))
+    waiting = asyncio.create_task(gate.enter(lambda: Load(requests=1, output=expected)))
     await turns()
     assert gate.waiting == 1
     expected = 300
@@ -143,29 +147,29 @@ async def test_who_waits_is_asked_for_by_what_was_learned_meanwhile(
 
 
 async def test_estimates_learn_what_calls_of_a_kind_take() -> None:
-    kept = Kept()
+    kept, limited = Kept(), Target("openai", "m")
     limits = ProviderLimits(
-        {"openai": Limit(requests=100, tokens=100_000)},
-        shared=lambda _provider, _model: kept,
+        lambda target: Known(Limit(requests=100, tokens=100_000), stated=True) if target == limited else None,
+        shared=lambda _target: kept,
         own=Kept,
         away=lambda _error: None,
     )
 
     async def taken(kind: str) -> int:
         kept._slots.clear()
-        before = sum(tokens for _, tokens in kept._slots.values())
-        passage = await limits.enter(provider="openai", model="m", kind=kind, prompt_characters=400, most_output=4_000)
-        estimate = sum(tokens for _, tokens in kept._slots.values()) - before
-        passage.over(Usage(input=100, output=80))
+        kept._held = NOTHING
+        passage = await limits.enter(limited, kind=kind, prompt_characters=400, most_output=4_000)
+        estimate = sum(load.input + load.output for load in kept._slots.values())
+        passage.over("ok", Usage(input=100, output=80), None, counted=True)
         await turns()
         return estimate
 
     first = await taken("social-post")
     assert first == 100 + 4_000  # all that it may take: nothing is known yet
-    later = [await taken("social-post") for _ in range(200)]
+    later = [await taken("social-post") for _ in range(400)]
     assert later == sorted(later, reverse=True)
     assert 180 <= later[-1] <= 200  # what they take
     assert await taken("chat-response") == first
-    free = await limits.enter(provider="anthropic", model="m", kind="x", prompt_characters=1, most_output=1)
-    free.over(None)
+    free = await limits.enter(Target("anthropic", "m"), kind="x", prompt_characters=1, most_output=1)
+    free.over("ok", None, None, counted=True)
     assert limits.waiting == 0

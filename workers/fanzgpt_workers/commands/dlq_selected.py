@@ -11,6 +11,7 @@ from fanzgpt_schemas.errors import ContractError
 from fanzgpt_schemas.events import DEAD_LETTER_TOPIC
 from fanzgpt_workers.commands.output import progress
 from fanzgpt_workers.core.origin import Origin
+from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.dead_letters.letter import Letter
 from fanzgpt_workers.dead_letters.reading import DeadLetterLog, Selection
 from fanzgpt_workers.dead_letters.redriving import NotRedriven, open_redriver
@@ -63,6 +64,7 @@ async def chosen(settings: Settings, names: Sequence[str], selection: Selection,
 async def redriven(settings: Settings, found: Sequence[Chosen], *, value: bytes | None) -> Outcome:
     """Send the records again, one after another; a letter counts as redriven once it is acknowledged."""
     servers, security = settings.kafka.bootstrap_servers, settings.kafka_security.security()
+    points = crash_points(settings.process.crash_at)
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(_log(settings))
         resolutions = await stack.enter_async_context(_resolutions(settings))
@@ -70,6 +72,7 @@ async def redriven(settings: Settings, found: Sequence[Chosen], *, value: bytes 
 
         async def send(letter: Letter) -> None:
             await redriver.redrive(letter, value=value)
+            points.redriven()
             if resolutions is not None:
                 await resolutions.record(letter.letter_id, "redriven")
 

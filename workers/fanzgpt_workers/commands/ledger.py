@@ -84,12 +84,15 @@ def sum_(
                     "outputTokens": total.output_tokens,
                     "costUsd": str(total.cost_usd),
                     "unpriced": total.unpriced,
+                    "cached": total.cached,
+                    "savedUsd": str(total.saved_usd),
                 }
                 for total in totals
             ]
         )
         return
-    headings = ("", "REQUESTS", "CALLS", "ANSWERED", "UNKNOWN", "UNDER WAY", "TOKENS IN", "OUT", "USD", "UNPRICED")
+    counts = ("REQUESTS", "CALLS", "ANSWERED", "UNKNOWN", "UNDER WAY", "TOKENS IN", "OUT")
+    headings = ("", *counts, "USD", "UNPRICED", "CACHED", "SAVED USD")
     for line in table(headings, map(_row, totals), right=headings[1:]):
         say(line)
 
@@ -188,7 +191,8 @@ def utc(at: datetime | None) -> datetime | None:
 def _row(total: "Total") -> tuple[str, ...]:
     numbers = (total.requests, total.attempts, total.answered, total.unknown, total.under_way)
     tokens = (total.input_tokens, total.output_tokens)
-    return (total.group, *map(str, (*numbers, *tokens)), _usd(total.cost_usd), str(total.unpriced))
+    money = (_usd(total.cost_usd), str(total.unpriced), str(total.cached), _usd(total.saved_usd))
+    return (total.group, *map(str, (*numbers, *tokens)), *money)
 
 
 def _usd(amount: Decimal) -> str:

@@ -9,9 +9,10 @@ from fanzgpt_workers.core.origin import Origin, Partition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """How much may wait in memory: records per partition, records taken but not passed, bytes in all."""
+    """How much may wait in memory: records per partition and in all, records taken but not passed, bytes in all."""
 
     waiting_per_partition: int = 1_000
+    waiting_in_all: int = 8_000
     uncommitted_per_partition: int = 20_000
     waiting_bytes: int = 64 * 1024 * 1024
 
@@ -21,11 +22,15 @@ class _Held:
     term: int
     tracker: OffsetTracker = field(default_factory=OffsetTracker)
     waiting: int = 0
+    waiting_bytes: int = 0
     committed: int | None = None
 
 
 class PartitionBook:
-    """One entry per assigned partition; `epoch` changes with every assignment and revocation."""
+    """One entry per assigned partition; `epoch` changes with every assignment and revocation.
+
+    What may wait in all is shared out evenly: a topic with a million records behind never takes the room of another.
+    """
 
     def __init__(self, room: Room) -> None:
         """Hold nothing yet."""
@@ -58,14 +63,21 @@ class PartitionBook:
         """Those held now."""
         return tuple(self._held)
 
+    @property
+    def share(self) -> int:
+        """Records that each partition may have waiting, at least one."""
+        return max(1, min(self._room.waiting_per_partition, self._room.waiting_in_all // max(1, len(self._held))))
+
     def with_room(self) -> list[Partition]:
         """Partitions whose next records may be fetched."""
         if self._waiting_bytes >= self._room.waiting_bytes:
             return []
+        share, share_of_bytes = self.share, self._room.waiting_bytes // max(1, len(self._held))
         return [
             partition
             for partition, held in self._held.items()
-            if held.waiting < self._room.waiting_per_partition
+            if held.waiting < share
+            and held.waiting_bytes <= share_of_bytes
             and held.tracker.taken < self._room.uncommitted_per_partition
         ]
 
@@ -85,6 +97,7 @@ class PartitionBook:
         held = self._held.get(partition)
         if held is not None:
             held.waiting += 1
+            held.waiting_bytes += size
 
     def unqueued(self, partition: Partition, size: int) -> None:
         """It waits no longer."""
@@ -92,6 +105,7 @@ class PartitionBook:
         held = self._held.get(partition)
         if held is not None:
             held.waiting -= 1
+            held.waiting_bytes -= size
 
     def to_commit(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
         """Offsets that have moved since the last commit."""

@@ -224,7 +224,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         batches = await self._consumer.getmany(
             *(TopicPartition(*partition) for partition in ready),
             timeout_ms=FETCH_WAIT_MS,
-            max_records=self._limits.fetch_records,
+            max_records=min(self._limits.fetch_records, self._book.share),
         )
         if not self._may_start:
             self._put_back(batches)

@@ -26,7 +26,16 @@ FORBIDDEN: Final = "imageUrl: this address is not one that images are fetched fr
 _NEVER: Final[Sequence[Network]] = tuple(
     map(
         ip_network,
-        ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10", "192.0.0.0/24", "192.88.99.0/24"),
+        (
+            "::/96",
+            "64:ff9b::/96",
+            "64:ff9b:1::/48",
+            "2001::/32",
+            "2002::/16",
+            "fec0::/10",
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+        ),
     )
 )
 

@@ -15,18 +15,19 @@ from fanzgpt_schemas.requests import OnUnknown
 from fanzgpt_workers.core.admission import Switch, admit
 from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
-from fanzgpt_workers.core.endings import Ending, EndState, Saved, Superseded
+from fanzgpt_workers.core.endings import Ending, EndState, Saved, Saving, Superseded
 from fanzgpt_workers.core.routing import NoTarget, Routes
 from fanzgpt_workers.errors import InputRefused, LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
 from fanzgpt_workers.lifecycle.books import Books
-from fanzgpt_workers.lifecycle.calling import Answered, Caller, Lost, Unanswered
+from fanzgpt_workers.lifecycle.calling import Answered, Lost, Unanswered
 from fanzgpt_workers.lifecycle.cancelling import CalledOff, Wishes
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.outbox import pack, unpack
 from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.lifecycle.sharing import Calling, Shared
 from fanzgpt_workers.lifecycle.waits import Waits
-from fanzgpt_workers.ports import Clock, ContentFilter
+from fanzgpt_workers.ports import Clock, ContentFilter, Windows
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.records import Handled
 
@@ -73,7 +74,7 @@ class Answering:
         self,
         *,
         books: Books,
-        caller: Caller,
+        caller: Calling,
         publication: Publication,
         clock: Clock,
         owner: UUID,
@@ -81,10 +82,12 @@ class Answering:
         observer: Observer,
         content_filter: ContentFilter | None = None,
         wishes: Wishes | None = None,
+        windows: Windows | None = None,
     ) -> None:
         """`owner` names this run of this process in the ledger.
 
-        Without a filter nothing is blocked; `wishes` is where cancellations are heard.
+        Without a filter nothing is blocked, without windows nobody asks too much; `wishes` is where cancellations are
+        heard.
         """
         self._books = books
         self._caller = caller
@@ -95,6 +98,7 @@ class Answering:
         self._observer = observer
         self._filter = content_filter
         self._wishes = wishes or Wishes(clock)
+        self._windows = windows
         self._claiming = Waits()
 
     def let_go(self) -> None:
@@ -149,6 +153,9 @@ class Answering:
             return await self._fail(
                 request, epoch, reason, detail, retryable=reason == "unknown-outcome", course=unstarted
             )
+        too_many = None if self._windows is None or past else await self._windows.refusal(request.event)
+        if too_many is not None:
+            return await self._fail(request, epoch, "rejected", too_many, retryable=True, course=unstarted)
         chain = self._policy.routes.chain(
             provider=request.event.options.provider,
             model=request.event.options.model,
@@ -175,12 +182,10 @@ class Answering:
         except OutputRefused as refused:
             return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
         match answer:
-            case Answered(output=output, course=course, attempt=attempt) if self._is_blocked(output):
-                told = events.failed(request, "rejected", BLOCKED, retryable=False, course=course, at=self._clock.now())
-                return await self._end(request, epoch, "rejected", told, course=course, settles=attempt)
             case Answered(output=output, course=course, attempt=attempt):
-                told = events.completed(request, output, course, at=self._clock.now())
-                return await self._end(request, epoch, "completed", told, course=course, settles=attempt)
+                return await self._complete(request, epoch, output, course, settles=attempt)
+            case Shared(answer=known, course=course):
+                return await self._complete(request, epoch, known.output, course)
             case Unanswered(reason=reason, detail=detail, retryable=retryable, course=course):
                 return await self._fail(request, epoch, reason, detail, retryable=retryable, course=course)
 
@@ -200,8 +205,21 @@ class Answering:
             return "unknown-outcome", UNKNOWN_OUTCOME
         return None
 
-    def _is_blocked(self, output: Mapping[str, JsonValue]) -> bool:
-        return self._filter is not None and self._filter.blocks_answer(output)
+    async def _complete(
+        self,
+        request: LiveRequest,
+        epoch: int,
+        output: Mapping[str, JsonValue],
+        course: Course,
+        *,
+        settles: AttemptEnded | None = None,
+    ) -> Handled:
+        """End with an answer, unless it holds a term that none may hold."""
+        if self._filter is not None and self._filter.blocks_answer(output):
+            told = events.failed(request, "rejected", BLOCKED, retryable=False, course=course, at=self._clock.now())
+            return await self._end(request, epoch, "rejected", told, course=course, settles=settles)
+        told = events.completed(request, output, course, at=self._clock.now())
+        return await self._end(request, epoch, "completed", told, course=course, settles=settles)
 
     async def _fail(
         self, request: LiveRequest, epoch: int, reason: Reason, detail: str, *, retryable: bool, course: Course
@@ -219,7 +237,14 @@ class Answering:
         course: Course,
         settles: AttemptEnded | None,
     ) -> Handled:
-        ending = Ending(request_key=request.key, epoch=epoch, state=state, outbox=pack(told), settles=settles)
+        ending = Ending(
+            request_key=request.key,
+            epoch=epoch,
+            state=state,
+            outbox=pack(told),
+            settles=settles,
+            saving=None if course.cached_from is None else Saving(cached_from=course.cached_from, usd=course.saved_usd),
+        )
         match await self._books.finish(ending):
             case Saved():
                 self._wishes.over(request.key)

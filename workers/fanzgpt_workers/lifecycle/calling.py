@@ -230,7 +230,7 @@ class Caller:
             try:
                 completion = await self._call(request, prompt, attempt)
             except ProviderError as error:
-                entry.failed(self._told(error, attempt), again=way.has_failed(target))
+                entry.failed(self._told(error, attempt), again=way.has_failed(target), headroom=error.headroom)
                 await self._door.heard(target, error)
                 step = way.after(target, error.outcome, retryable=error.retryable)
                 unanswered = await self._after_failure(request, error, attempt, tally, step)
@@ -242,7 +242,7 @@ class Caller:
                 entry.failed("cancelled", again=False)
                 raise
             tally.billed += 1
-            entry.answered(completion.usage)
+            entry.answered(completion.usage, completion.headroom)
             ended, course = self._account(completion, attempt)
             try:
                 output = self._prompts.read(request.event, completion)

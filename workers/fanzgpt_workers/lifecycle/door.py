@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fanzgpt_workers.core.attempts import Outcome, Usage
+from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.core.retry import UNBILLED
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.errors import ProviderError
@@ -43,19 +44,27 @@ class Entry:
         """No call was made."""
         self._over("cancelled", None, counted=False)
 
-    def failed(self, outcome: Outcome, *, again: bool) -> None:
+    def failed(self, outcome: Outcome, *, again: bool, headroom: Headroom | None = None) -> None:
         """There is no answer; `again` where this request has failed at this target before."""
-        self._over(outcome, None, counted=outcome not in UNBILLED, again=again)
+        self._over(outcome, None, headroom, counted=outcome not in UNBILLED, again=again)
 
-    def answered(self, usage: Usage | None) -> None:
+    def answered(self, usage: Usage | None, headroom: Headroom | None) -> None:
         """There is one."""
-        self._over("ok", usage, counted=True)
+        self._over("ok", usage, headroom, counted=True)
 
-    def _over(self, outcome: Outcome, usage: Usage | None, *, counted: bool, again: bool = False) -> None:
+    def _over(
+        self,
+        outcome: Outcome,
+        usage: Usage | None,
+        headroom: Headroom | None = None,
+        *,
+        counted: bool,
+        again: bool = False,
+    ) -> None:
         if self._permit is not None:
             self._permit.over(outcome, again=again)
         if self._passage is not None:
-            self._passage.over(usage, counted=counted)
+            self._passage.over(outcome, usage, headroom, counted=counted)
 
 
 class Door:
@@ -82,7 +91,7 @@ class Door:
             return
         seconds = min(error.retry_after, LONGEST_REST)
         if self._limits is not None and error.outcome == "throttled":
-            await self._limits.close(provider=target.provider, model=target.model, seconds=seconds)
+            await self._limits.close(target, seconds)
         if self._breakers is not None:
             await self._breakers.rest(target, seconds, is_down=error.outcome != "throttled")
 
@@ -91,8 +100,7 @@ class Door:
             return None
         try:
             return await self._limits.enter(
-                provider=target.provider,
-                model=target.model,
+                target,
                 kind=size.kind,
                 prompt_characters=size.prompt_characters,
                 most_output=size.most_output,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -30,7 +31,10 @@ SOURCE: Final = "fanzgpt/generation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """How the request went: what metadata and analytics report."""
+    """How the request went: what metadata and analytics report.
+
+    `cached_from` is the request whose call gave the answer where this one made none, `saved_usd` what that call cost.
+    """
 
     attempts: int
     latency_ms: int
@@ -40,9 +44,13 @@ class Course:
     usage: Usage | None = None
     price: Price | None = None
     finish_reason: str | None = None
+    cached_from: str | None = None
+    saved_usd: Decimal | None = None
 
     def metadata(self) -> GenerationMetadata:
         """The metadata object of completed and failed events."""
+        if self.cached_from is not None:
+            return self._shared(self.cached_from)
         return GenerationMetadata(
             provider=self.provider,
             model=self.model,
@@ -62,6 +70,23 @@ class Course:
         if self.usage is not None and self.usage.characters is not None:
             more["characters"] = self.usage.characters
         return more
+
+    def _shared(self, cached_from: str) -> GenerationMetadata:
+        """An answer that cost nothing here: no tokens of its own, whose it was, and what it would have cost."""
+        told = {
+            "provider": self.provider,
+            "model": self.model,
+            "prompt_version": self.prompt_version,
+            "cost_usd": 0.0,
+            "latency_ms": self.latency_ms,
+            "cached": True,
+            "finish_reason": self.finish_reason,
+            "attempts": self.attempts,
+            "cachedFrom": cached_from,
+        }
+        if self.saved_usd is not None:
+            told["savedUsd"] = float(self.saved_usd)
+        return GenerationMetadata.model_validate(told)
 
 
 def completed(request: LiveRequest, output: Mapping[str, JsonValue], course: Course, *, at: datetime) -> list[Encoded]:

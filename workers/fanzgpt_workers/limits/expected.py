@@ -1,44 +1,51 @@
-"""How many output tokens a call of some kind will take: nobody says beforehand, so it is learned."""
+"""What a call of some kind will take: nobody says beforehand, so it is learned."""
 
 from math import sqrt
 from typing import Final
 
-_DOUBT: Final = 1
-"""As many calls as the first guess counts for. The guess is all that a call may take: what is too much is given back at
-the call's end, while too little is a limit broken by every call under way."""
-_WEIGHT: Final = 0.05
-_CAUTION: Final = 1.25
-"""Deviations by which the sum of the calls under way may be more than so many means: one minute in ten has more."""
+from fanzgpt_workers.core.load import Load
+
+CHARACTERS_PER_TOKEN: Final = 4.0
+_MEMORY: Final = 0.02
+"""Weight of the newest call: the last hundred or so count."""
 
 
 class Expected:
-    """Mean and deviation of the last calls' outputs: of all at first, of about the last forty later.
+    """Mean and variance of the outputs, and characters per input token: of all calls at first, of the last ones later.
 
-    Calls under way may be longer than the last ones were. The doubt about their sum grows with the root of their
-    number, so each is expected to take the mean and its share of that doubt.
+    The first guess is all that a call may take, and counts for one call: what is too much is given back at the call's
+    end, while too little is a limit broken by every call under way. The mean is known the better the more calls there
+    were; how well is a doubt that all calls under way share.
     """
+
+    __slots__ = ("_calls", "_characters", "_mean", "_variance")
 
     def __init__(self, most: int) -> None:
         """`most` is what the first call may take."""
         self._mean = float(most)
         self._variance = 0.0
         self._calls = 0
-        self._under_way = 0
+        self._characters = CHARACTERS_PER_TOKEN
 
-    def at_most(self, most: int, *, ahead: int = 0) -> int:
-        """The output expected of a call that may take so many tokens, with so many to begin before it."""
-        return min(most, round(self._mean + _CAUTION * sqrt(self._variance / (1 + self._under_way + ahead))))
+    def load(self, *, prompt_characters: int, most: int) -> Load:
+        """What a call will take that may answer with so many tokens."""
+        mean = min(most, round(self._mean))
+        doubt = sqrt(self._variance * max(_MEMORY, 1 / (self._calls + 1)))
+        return Load(
+            requests=1,
+            input=round(prompt_characters / self._characters),
+            output=mean,
+            expected=mean,
+            variance=round(self._variance),
+            most=most,
+            shared=round(doubt),
+        )
 
-    def begins(self) -> None:
-        """A call is under way."""
-        self._under_way += 1
-
-    def ends(self, output: int | None) -> None:
-        """A call took so many; None where nobody said."""
-        self._under_way -= 1
-        if output is None:
-            return
+    def ended(self, *, prompt_characters: int, input_tokens: int, output_tokens: int) -> None:
+        """A call took so many."""
         self._calls += 1
-        weight, wrong = max(_WEIGHT, 1 / (self._calls + _DOUBT)), output - self._mean
+        weight, wrong = max(_MEMORY, 1 / (self._calls + 1)), output_tokens - self._mean
         self._mean += weight * wrong
-        self._variance += weight * (wrong * (output - self._mean) - self._variance)
+        self._variance += weight * (wrong * (output_tokens - self._mean) - self._variance)
+        if input_tokens > 0 and prompt_characters > 0:
+            self._characters += _MEMORY * (prompt_characters / input_tokens - self._characters)

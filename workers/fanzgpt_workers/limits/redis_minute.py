@@ -9,43 +9,68 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from fanzgpt_workers.core.load import DEVIATIONS, TOLERANCE, Limit, Load
 from fanzgpt_workers.errors import CacheUnavailable
-from fanzgpt_workers.limits.minute import Correction, Grant, Limit
+from fanzgpt_workers.limits.minute import Correction, Grant, Told
 
 ANSWER_SECONDS: Final = 1.0
 _KEEP_MS: Final = 3_600_000
+_LOAD: Final = "%d %d %d %d %d %d %d"
 
 
 class RedisMinute:
     """Implements `Minute` for one account, provider and model; `worker` is this process among those that share it."""
 
-    def __init__(self, redis: Redis, *, account: str, provider: str, model: str, worker: str) -> None:
-        """The client belongs to whoever opened it; `account` keeps those apart who call with other keys."""
+    def __init__(
+        self, redis: Redis, *, account: str, provider: str, model: str, worker: str, call_seconds: float = 60.0
+    ) -> None:
+        """The client belongs to whoever opened it; `account` keeps those apart who call with other keys.
+
+        A call that nobody said was over counts as under way for `call_seconds`: its worker has died.
+        """
         # The braces keep the keys on one node of a cluster.
         name = f"ai:limit:{{{account}/{provider}/{model}}}"
-        self._keys = [f"{name}:{part}" for part in ("window", "opens", "workers", "waiting")]
+        self._keys = [f"{name}:{part}" for part in ("window", "opens", "workers", "waiting", "calls")]
+        self._next = 1
+        self._lease_ms = round(call_seconds * 1000)
         self._redis = redis
         self._worker = worker
         self._reserve = redis.register_script(script("reserve"))
         self._correct = redis.register_script(script("correct"))
 
-    async def reserve(self, tokens: Sequence[int], limit: Limit) -> Grant:
+    async def reserve(self, calls: Sequence[Load], limit: Limit) -> Grant:
         """See `Minute`."""
         try:
             answer: Any = await self._reserve(
-                keys=self._keys, args=[limit.requests, limit.tokens, self._worker, *tokens]
+                keys=self._keys,
+                args=[
+                    limit.requests,
+                    limit.tokens,
+                    limit.input_tokens,
+                    limit.output_tokens,
+                    limit.concurrent,
+                    TOLERANCE,
+                    DEVIATIONS,
+                    self._lease_ms,
+                    self._worker,
+                    self._next,
+                    *(_LOAD % call for call in calls),
+                ],
             )
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
         slot, granted, wait, workers = (int(each) for each in answer)
-        return Grant(slot=slot, granted=granted, wait=wait / 1000, workers=workers)
+        first, self._next = self._next, self._next + granted
+        return Grant(slot=slot, granted=granted, first=first, wait=wait / 1000, workers=workers)
 
-    async def correct(self, corrections: Sequence[Correction]) -> None:
+    async def correct(self, corrections: Sequence[Correction], told: Told | None = None) -> None:
         """See `Minute`."""
+        args = [
+            f"{each.slot} {_LOAD % each.change} {'-' if each.over is None else f'{self._worker}/{each.over}'}"
+            for each in corrections
+        ]
         try:
-            await self._correct(
-                keys=self._keys[:1], args=[part for c in corrections for part in (c.slot, c.requests, c.tokens)]
-            )
+            await self._correct(keys=[self._keys[0], self._keys[4]], args=["" if told is None else _said(told), *args])
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
 
@@ -59,6 +84,11 @@ class RedisMinute:
                 await self._redis.set(self._keys[1], opens, px=min(_KEEP_MS, max(1, round(seconds * 1000))))
         except (RedisError, OSError) as error:
             raise CacheUnavailable(f"Redis does not answer: {error}") from error
+
+
+def _said(told: Told) -> str:
+    levels = (level or (-1, -1) for level in told.headroom)
+    return f"{told.slot} {' '.join(f'{limit} {remaining}' for limit, remaining in levels)}"
 
 
 def open_redis(url: str) -> Redis:

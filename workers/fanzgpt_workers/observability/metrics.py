@@ -26,7 +26,10 @@ _STORE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5
 _SIZE_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 LedgerStatement = Literal["claim", "start-attempts", "settle", "finish", "mark-published"]
-WaitCause = Literal["lane", "user", "partition", "process", "provider-limit", "breaker", "retry", "ledger"]
+WaitCause = Literal[
+    "lane", "user", "partition", "process", "provider-limit", "breaker", "retry", "ledger", "same-question"
+]
+CacheLookup = Literal["kept", "shared", "called", "alone"]
 SinkName = Literal["history", "analytics", "preferences"]
 LagStatus = Literal["OK", "WARN", "STALLED", "STOPPED"]
 RowFate = Literal["stored", "duplicate", "refused"]
@@ -85,6 +88,18 @@ class Metrics:
         self._unpriced = make.counter(
             "fanzgpt_unpriced_attempts_total",
             "Answered attempts of a model without a known price.",
+            "provider",
+            "model",
+        )
+        self._lookups = make.counter(
+            "fanzgpt_cache_lookups_total",
+            "Questions that may share an answer: kept (in the cache), shared (somebody else's call), called (nobody "
+            "had it), alone (Redis is away).",
+            "result",
+        )
+        self._saved = make.counter(
+            "fanzgpt_saved_usd_total",
+            "What the calls had cost whose answers were given again.",
             "provider",
             "model",
         )
@@ -163,6 +178,14 @@ class Metrics:
             self._unpriced(provider, model).inc()
         else:
             self._cost(provider, model).inc(usd)
+
+    def cache_asked(self, result: CacheLookup) -> None:
+        """A question that may share an answer was looked up."""
+        self._lookups(result).inc()
+
+    def saved(self, provider: str, model: str, usd: float) -> None:
+        """An answer was given again that had cost so much."""
+        self._saved(provider, model).inc(usd)
 
     def consumed(self, topic: str, records: int = 1) -> None:
         """Records were taken out of Kafka."""

@@ -29,6 +29,7 @@ from fanzgpt_workers.errors import (
 )
 from fanzgpt_workers.ports import Prompt
 from fanzgpt_workers.providers.exchange import Answer
+from fanzgpt_workers.providers.headroom import exhausted_for, headroom
 
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: Unauthorized,
@@ -96,8 +97,9 @@ def refusal(answer: Answer, *, prompt: Prompt, now: float) -> ProviderError:
     return kind(
         detail,
         status=status,
-        retry_after=retry_after(answer.headers, now=now),
+        retry_after=_wait(answer.headers, kind, now=now),
         response_id=answer.headers.get("x-request-id") or answer.headers.get("request-id"),
+        headroom=headroom(answer.headers),
     )
 
 
@@ -117,6 +119,12 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     if until is None:
         return None
     return max(0.0, until - (_instant(headers.get("date")) or now))
+
+
+def _wait(headers: Mapping[str, str], kind: type[ProviderError], *, now: float) -> float | None:
+    """Its own wish; else, where a limit was reached, the time until there is something left of it."""
+    wished = retry_after(headers, now=now)
+    return exhausted_for(headers, now=now) if wished is None and kind is Throttled else wished
 
 
 def broken(error: BaseException) -> ProviderError:

@@ -15,6 +15,7 @@ from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.classification import broken, refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer, call_headers, in_time
+from fanzgpt_workers.providers.headroom import with_headroom
 from fanzgpt_workers.providers.sdk_http import http_client, timeout
 from fanzgpt_workers.providers.streamed import Feed, complete_streamed
 
@@ -64,7 +65,7 @@ class OpenAIProvider:
         answer = await in_time(call, self._exchange(call))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
-        return chat_completions.read(answer.content, asked_model=call.model)
+        return with_headroom(chat_completions.read(answer.content, asked_model=call.model), answer.headers)
 
     async def aclose(self) -> None:
         """Close the connections."""

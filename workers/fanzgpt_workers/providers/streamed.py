@@ -11,6 +11,7 @@ from fanzgpt_workers.errors import Cut
 from fanzgpt_workers.ports import Completion, ProviderCall
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.exchange import Answer, in_time
+from fanzgpt_workers.providers.headroom import with_headroom
 from fanzgpt_workers.providers.json_answers import json_object, member, text_member
 
 Feed = Callable[[bytes], None]
@@ -79,10 +80,10 @@ async def complete_streamed(
     if answer.status >= 300:
         raise refusal(answer, prompt=call.prompt, now=now())
     if streamed.whole:
-        return read_whole(bytes(streamed.whole))
+        return with_headroom(read_whole(bytes(streamed.whole)), answer.headers)
     if not growth.ended:
         raise Cut("the stream ended before its answer was complete")
-    return growth.completion()
+    return with_headroom(growth.completion(), answer.headers)
 
 
 class _Streamed:

@@ -1,5 +1,6 @@
 """Everything a process is told: read once, frozen, all wrong values named at once."""
 
+from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.groups import Settings
 from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
@@ -10,12 +11,14 @@ from fanzgpt_workers.settings.providers import OnUnknown, ProviderName, Provider
 from fanzgpt_workers.settings.reading import SINK_NEEDS, WORKER_NEEDS, Need, check_settings, load_settings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
 from fanzgpt_workers.settings.sources import ignored_stack
+from fanzgpt_workers.settings.windows import WindowSettings
 from fanzgpt_workers.settings.work import GenerationSettings, SinkSettings
 
 __all__ = [
     "METRICS_PORTS",
     "SINK_NEEDS",
     "WORKER_NEEDS",
+    "CacheSettings",
     "DatabaseSettings",
     "FeatureSettings",
     "GenerationSettings",
@@ -33,6 +36,7 @@ __all__ = [
     "RedisSettings",
     "Settings",
     "SinkSettings",
+    "WindowSettings",
     "check_settings",
     "ignored_stack",
     "load_settings",

@@ -3,6 +3,7 @@
 A field's alias is its environment variable. Groups are frozen; secrets never show in a repr.
 """
 
+from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.group import Group
 from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
@@ -10,6 +11,7 @@ from fanzgpt_workers.settings.media import MediaSettings
 from fanzgpt_workers.settings.process import MonitorSettings, ProcessSettings
 from fanzgpt_workers.settings.providers import ProviderSettings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
+from fanzgpt_workers.settings.windows import WindowSettings
 from fanzgpt_workers.settings.work import GenerationSettings, SinkSettings
 
 
@@ -23,7 +25,9 @@ class Settings(Group):
     providers: ProviderSettings = ProviderSettings()
     media: MediaSettings = MediaSettings()
     generation: GenerationSettings = GenerationSettings()
+    cache: CacheSettings = CacheSettings()
     sinks: SinkSettings = SinkSettings()
     features: FeatureSettings = FeatureSettings()
+    windows: WindowSettings = WindowSettings()
     process: ProcessSettings = ProcessSettings()
     monitor: MonitorSettings = MonitorSettings()

@@ -31,6 +31,7 @@ CrashPoint = Literal[
     "after-publish",
     "after-mark",
     "after-letter",
+    "after-redrive",
     "mid-store",
     "after-store",
     "before-commit",

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 
 from fanzgpt_workers.settings.fallbacks import Fallbacks
 from fanzgpt_workers.settings.group import Group
+from fanzgpt_workers.settings.rate_limits import RateLimits
 
 ProviderName = Literal["openai", "anthropic"]
 OnUnknown = Literal["retry", "fail"]
@@ -101,7 +102,15 @@ class ProviderSettings(Group):
         alias="AI_RATE_LIMIT_TPM",
         ge=1,
         description="Tokens a minute the provider allows all workers together, as AI_RATE_LIMIT_RPM. 50000 is a new "
-        "account's limit.",
+        "account's limit. Where neither of the two is set, what the provider says of its limits counts instead.",
+    )
+    rate_limits: RateLimits = Field(
+        {},
+        alias="AI_RATE_LIMITS",
+        description="Limits of a provider, or of one of its models, in the place of AI_RATE_LIMIT_RPM and "
+        "AI_RATE_LIMIT_TPM: `rpm`, `tpm`, `input-tpm` and `output-tpm` a minute, and `concurrent` calls at once, all "
+        "workers together. None by default.",
+        examples=["anthropic:rpm=50,input-tpm=30000,output-tpm=8000;openai/gpt-4o:rpm=500,tpm=30000,concurrent=64"],
     )
     attempt_timeout_seconds: float = Field(
         60.0,

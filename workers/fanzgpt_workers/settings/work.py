@@ -31,8 +31,16 @@ class GenerationSettings(Group):
         alias="GENERATION_BUFFER_RECORDS",
         ge=1,
         le=1_000_000,
-        description="Records of one partition that wait in memory. Fairness between users reaches this far; 1000 are "
-        "two rounds of the process.",
+        description="Records of one partition that wait in memory, where GENERATION_WAITING_RECORDS leaves it so many. "
+        "Fairness between users reaches this far; 1000 are two rounds of the process.",
+    )
+    waiting_records: int = Field(
+        8_000,
+        alias="GENERATION_WAITING_RECORDS",
+        ge=1,
+        le=10_000_000,
+        description="Records that wait in memory in all, shared out evenly between the partitions held. 8000 are "
+        "sixteen rounds of the process, and hold it under 300 MiB whatever waits on the topics.",
     )
     uncommitted_records: int = Field(
         20_000,

@@ -60,6 +60,8 @@ class RequestReport:
     updated_at: datetime
     ended_at: datetime | None
     published_at: datetime | None
+    cached_from: str | None
+    saved_usd: Decimal | None
     attempts: tuple[AttemptReport, ...]
 
 
@@ -78,7 +80,8 @@ class Total:
     """Sums over a group of calls.
 
     `cost_usd` holds the calls with a known price; `unpriced` counts those with tokens and without a price, `unknown`
-    those that may have been billed without our knowing.
+    those that may have been billed without our knowing. `cached` answers were not called for, and `saved_usd` is what
+    their calls had cost; for groups that they do not belong to both are 0.
     """
 
     group: str
@@ -91,6 +94,8 @@ class Total:
     output_tokens: int
     cost_usd: Decimal
     unpriced: int
+    cached: int
+    saved_usd: Decimal
 
 
 class LedgerReports:
@@ -185,5 +190,7 @@ def _request(row: asyncpg.Record, attempts: tuple[AttemptReport, ...]) -> Reques
         updated_at=row["updated_at"],
         ended_at=row["ended_at"],
         published_at=row["published_at"],
+        cached_from=row["cached_from"],
+        saved_usd=row["saved_usd"],
         attempts=attempts,
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Claim, Conflicting, Granted, OwnedElsewhere, Verdict
-from fanzgpt_workers.core.endings import Ending, EndState, Saved, SaveVerdict, Superseded
+from fanzgpt_workers.core.endings import Ending, EndState, Saved, SaveVerdict, Saving, Superseded
 from fanzgpt_workers.ports import Clock
 
 
@@ -23,6 +23,7 @@ class HeldRequest:
     created_at: datetime
     updated_at: datetime
     ending: tuple[EndState, str] | None = None
+    saving: Saving | None = None
     published: bool = False
 
 
@@ -126,8 +127,9 @@ class MemoryLedger:
             return Superseded(outbox=None)
         ours = (ending.state, ending.outbox)
         if held.epoch == ending.epoch and held.ending in {None, ours}:
-            self.requests[ending.request_key] = replace(
-                held, ending=ours, updated_at=self._clock.now() if held.ending is None else held.updated_at
-            )
+            if held.ending is None:
+                self.requests[ending.request_key] = replace(
+                    held, ending=ours, saving=ending.saving, updated_at=self._clock.now()
+                )
             return Saved()
         return Superseded(outbox=held.ending[1] if held.ending is not None else None)

@@ -106,6 +106,8 @@ class PostgresLedger:
                     [ending.epoch for ending in chosen],
                     [ending.state for ending in chosen],
                     [ending.outbox for ending in chosen],
+                    [ending.saving and storable(ending.saving.cached_from) for ending in chosen],
+                    [ending.saving and ending.saving.usd for ending in chosen],
                 )
                 settlements = settlement_columns(())
                 saved = {row[0] for row in rows}

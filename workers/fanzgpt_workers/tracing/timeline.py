@@ -63,9 +63,16 @@ def _of_ledger(report: RequestReport) -> Iterator[Moment]:
     for attempt in report.attempts:
         yield from _called(attempt)
     if report.ended_at is not None:
-        yield Moment(at=report.ended_at, what="ended", where="ledger", detail=report.state)
+        yield Moment(at=report.ended_at, what="ended", where="ledger", detail=report.state + _shared(report))
     if report.published_at is not None:
         yield Moment(at=report.published_at, what="published", where="ledger", detail="noted as published")
+
+
+def _shared(report: RequestReport) -> str:
+    if report.cached_from is None:
+        return ""
+    saved = "" if report.saved_usd is None else f", {report.saved_usd} USD saved"
+    return f" with the answer to {report.cached_from}{saved}"
 
 
 def _called(attempt: AttemptReport) -> Iterator[Moment]:

@@ -9,6 +9,7 @@ from fanzgpt_workers.providers import messages
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.headroom import with_headroom
 from fanzgpt_workers.providers.streamed import complete_streamed
 from fanzgpt_workers.providers.wire.session import wire_session
 
@@ -42,7 +43,7 @@ class WireAnthropicProvider:
         answer = await in_time(call, self._session.post(body, call_headers(call)))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
-        return messages.read(answer.content, asked_model=call.model)
+        return with_headroom(messages.read(answer.content, asked_model=call.model), answer.headers)
 
     async def aclose(self) -> None:
         """Close the connections; idempotent."""

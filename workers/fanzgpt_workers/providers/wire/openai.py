@@ -9,6 +9,7 @@ from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
+from fanzgpt_workers.providers.headroom import with_headroom
 from fanzgpt_workers.providers.streamed import complete_streamed
 from fanzgpt_workers.providers.wire.session import wire_session
 
@@ -43,7 +44,7 @@ class WireOpenAIProvider:
         answer = await in_time(call, self._session.post(body, call_headers(call)))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
-        return chat_completions.read(answer.content, asked_model=call.model)
+        return with_headroom(chat_completions.read(answer.content, asked_model=call.model), answer.headers)
 
     async def aclose(self) -> None:
         """Close the connections; idempotent."""

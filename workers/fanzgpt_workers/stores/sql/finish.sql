@@ -27,8 +27,11 @@ WITH settled AS (
 UPDATE ai_requests AS held
 SET state = ending.state,
     outbox = ending.outbox,
+    cached_from = ending.cached_from,
+    saved_usd = ending.saved_usd,
     ended_at = statement_timestamp(),
     updated_at = statement_timestamp()
-FROM unnest($14::uuid[], $15::bigint[], $16::text[], $17::text[]) AS ending (request_key, epoch, state, outbox)
+FROM unnest($14::uuid[], $15::bigint[], $16::text[], $17::text[], $18::text[], $19::numeric[])
+AS ending (request_key, epoch, state, outbox, cached_from, saved_usd)
 WHERE held.request_key = ending.request_key AND held.epoch = ending.epoch AND held.ended_at IS NULL
 RETURNING held.request_key

@@ -2,7 +2,7 @@
 SELECT
     held.request_key, held.request_id, held.user_id, held.generation_type, held.state, held.owner, held.epoch,
     held.origin_topic, held.origin_partition, held.origin_offset, held.conversation_id, held.deadline, held.outbox,
-    held.created_at, held.updated_at, held.ended_at, held.published_at,
+    held.created_at, held.updated_at, held.ended_at, held.published_at, held.cached_from, held.saved_usd,
     attempt.attempt_id, attempt.ordinal, attempt.epoch AS attempt_epoch, attempt.provider, attempt.model,
     attempt.cause, attempt.started_at, attempt.ended_at AS attempt_ended_at, attempt.outcome, attempt.response_id,
     attempt.input_tokens, attempt.output_tokens, attempt.cost_usd, attempt.price_version, attempt.finish_reason,
