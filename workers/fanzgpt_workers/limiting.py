@@ -49,6 +49,8 @@ def provider_limits(
     known_as, call_seconds = accounts(ai), ai.attempt_timeout_seconds + PROBE_MARGIN_SECONDS
 
     def limit_of(target: Target) -> Known | None:
+        if target.provider == STAND_IN:
+            return None
         for key in ((target.provider, target.model), (target.provider, None)):
             if key in ai.rate_limits:
                 return Known(ai.rate_limits[key], stated=True)

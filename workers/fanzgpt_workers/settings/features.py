@@ -39,8 +39,8 @@ class FeatureSettings(Group):
     image_analysis: OnlyTrue = Field(
         default=False,
         alias="FEATURE_IMAGE_ANALYSIS",
-        description="Image analysis. Off, as all of these, until somebody decides to pay for it. The embedded stack turns "
-        "it on, with a stand-in that is no model.",
+        description="Image analysis. Off, as all of these, until somebody decides to pay for it. The embedded stack "
+        "turns it on, with a stand-in that is no model.",
     )
     voice_processing: OnlyTrue = Field(
         default=False,
