@@ -351,7 +351,10 @@ HOT = {
     "take_over_attempts": {"idx_ai_attempts_request_key", "ai_attempts_pkey"},
     "start_attempts": {"ai_requests_pkey", "ai_attempts_pkey"},
     "settle": {"ai_attempts_pkey"},
-    "finish": {"ai_requests_pkey", "ai_attempts_pkey"},
+    "start_attempts_budgeted": {"ai_requests_pkey", "ai_attempts_pkey", "ai_budgets_pkey"},
+    "settle_budgeted+settled": {"ai_attempts_pkey", "ai_budgets_pkey"},
+    "settle_budgeted+finish": {"ai_requests_pkey", "ai_attempts_pkey", "ai_budgets_pkey"},
+    "finish_settled+finish": {"ai_requests_pkey", "ai_attempts_pkey"},
     "finish_standing": {"ai_requests_pkey"},
     "mark_published": {"ai_requests_pkey"},
     "report_trace": {"idx_ai_requests_request_id", "idx_ai_attempts_request_key"},
@@ -382,6 +385,7 @@ def test_every_statement_of_the_ledger_and_the_sinks_is_looked_at() -> None:
     rare = {"report_prune", "report_totals", "report_unknown_attempts"}
     rare |= {"sink_create_users", "sink_keep_user_ids", "sink_meet_partitions"}
     rare |= {"resolutions", "resolve_letter"}
+    rare |= {"budgets_meet", "budgets_lock", "budgets_recount", "report_budgets", "repricing_page", "reprice"}
     assert {path.stem for path in folder.glob("*.sql")} - rare == {part for name in HOT for part in name.split("+")}
 
 

@@ -8,6 +8,7 @@ from tests.simulation.host import Host
 from tests.simulation.losing import Losing
 
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
@@ -24,7 +25,7 @@ class Auditor(Protocol):
         """Somebody asked for ownership."""
         ...
 
-    def started(self, host: Host, attempts: Sequence[AttemptStarted], allowed: Sequence[bool]) -> None:
+    def started(self, host: Host, attempts: Sequence[AttemptStarted], allowed: Sequence[bool | OverBudget]) -> None:
         """Attempt rows were written, where the answer allows the call."""
         ...
 
@@ -68,10 +69,10 @@ class FarLedger:
 
         return await over_the_wire(self.host, self.losing, act)
 
-    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool | OverBudget]:
         """See the port."""
 
-        async def act() -> Sequence[bool]:
+        async def act() -> Sequence[bool | OverBudget]:
             allowed = await self.ledger.start_attempts(attempts)
             self.auditor.started(self.host, attempts, allowed)
             return allowed

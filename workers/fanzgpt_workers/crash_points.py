@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.events import DEAD_LETTER_TOPIC
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
@@ -176,7 +177,7 @@ class _Ledger:
         self._passings.passed("after-claim")
         return verdicts
 
-    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool | OverBudget]:
         started = await self._ledger.start_attempts(attempts)
         self._passings.passed("after-attempt")
         return started

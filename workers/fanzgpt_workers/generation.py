@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
+from fanzgpt_workers import budgeting
 from fanzgpt_workers.cancellations import hear_cancellations
 from fanzgpt_workers.core.lanes import Caps
 from fanzgpt_workers.core.retry import RetryPolicy
@@ -48,7 +49,6 @@ from fanzgpt_workers.settings import ProviderSettings, Settings, WindowSettings
 from fanzgpt_workers.sharing import shared_answers, sharing
 from fanzgpt_workers.stand_in import StandIn
 from fanzgpt_workers.stores.database import open_database
-from fanzgpt_workers.stores.postgres_ledger import PostgresLedger
 from fanzgpt_workers.watching import GenerationWatch, watch_engine
 
 TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
@@ -96,7 +96,14 @@ async def open_generation(
         ) as publisher,
         open_shared(settings.redis) as redis,
     ):
-        ledger = points.ledger(PostgresLedger(database, takeover_after=DUPLICATE_TAKEOVER_SECONDS))
+        ledger = points.ledger(
+            budgeting.ledger(
+                database,
+                settings.budgets,
+                takeover_after=DUPLICATE_TAKEOVER_SECONDS,
+                nearly_spent=watch.budget_nearly_spent,
+            )
+        )
         books = Books(MeasuredLedger(ledger, watch.metrics, answered=watch.database_back), away=watch.database_away)
         publication = Publication(
             MeasuredPublisher(points.publisher(publisher), watch.metrics, acknowledged=watch.broker_back),
@@ -106,13 +113,15 @@ async def open_generation(
         breakers_of_models = breakers(ai, redis, observer=watch)
         answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
         partials = None if redis is None else _partials(redis, content_filter, watch)
+        pricing = ListPricing(listed_as=known)
         caller = Caller(
             books=books,
             providers={
                 name: MeasuredProvider(points.provider(each), watch.metrics) for name, each in providers.items()
             },
             prompts=PromptLibrary(today=date.today),
-            pricing=ListPricing(listed_as=known),
+            pricing=pricing,
+            purse=budgeting.purse(settings.budgets, ai, pricing=pricing, observer=watch),
             clock=clock,
             new_id=_random_id,
             jitter=random.random,

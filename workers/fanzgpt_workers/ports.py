@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.requests import GenerationRequested, ImageAnalysisRequested
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Outcome, Price, Usage
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.core.headroom import Headroom
@@ -39,8 +40,11 @@ class Ledger(Protocol):
         """Take requests into ownership. The same origin again takes over from the earlier owner, one epoch up."""
         ...
 
-    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
-        """Write attempt rows; False where a newer epoch owns the request, and then no call may be made."""
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool | OverBudget]:
+        """Write attempt rows; no call may be made without one.
+
+        False where a newer epoch owns the request, OverBudget where a budget has no room for what the call reserves.
+        """
         ...
 
     async def settle(self, ended: Sequence[AttemptEnded]) -> None:

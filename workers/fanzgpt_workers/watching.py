@@ -4,6 +4,7 @@ from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_schemas.errors import ContractError
+from fanzgpt_workers.core.budgets import kind_of
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.engine.loop import Engine
 from fanzgpt_workers.errors import ConfigurationError, Fenced
@@ -81,6 +82,15 @@ class GenerationWatch:
         """Limits are kept by each worker alone, and breakers too."""
         self.metrics.unavailable("redis")
         self._log.warning("keeping to this worker's share of the provider's limits", error=str(error))
+
+    def over_budget(self, kind: str, *, is_spent: bool) -> None:
+        """A call found no room in a budget."""
+        self.metrics.over_budget(kind, is_spent=is_spent)
+
+    def budget_nearly_spent(self, scope: str) -> None:
+        """A budget's use has passed the share from which on people are warned; the scope may name a user."""
+        self.metrics.budget_nearly_spent(kind_of(scope))
+        self._log.warning("budget nearly spent", budget=scope)
 
     def windows_away(self, error: Exception) -> None:
         """Nobody's requests are counted."""

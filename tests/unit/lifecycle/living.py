@@ -27,8 +27,9 @@ from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
+from fanzgpt_workers.lifecycle.purse import Purse
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, Partials, ProviderCall
+from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, Partials, Pricing, ProviderCall
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
@@ -122,6 +123,8 @@ class Living:
         door: Door | None = None,
         fallbacks: Sequence[Target] = (),
         partials: Partials | None = None,
+        purse: Purse | None = None,
+        pricing: Pricing | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
@@ -138,7 +141,8 @@ class Living:
                 books=self.books,
                 providers={"openai": self.provider, "anthropic": self.other},
                 prompts=prompts(),
-                pricing=Cents(),
+                pricing=pricing or Cents(),
+                purse=purse,
                 clock=self.clock,
                 new_id=uuid4,
                 jitter=lambda: 1.0,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fanzgpt_workers.commands.invocation import Invocation
+from fanzgpt_workers.commands.ledger_budgets import budgets
 from fanzgpt_workers.commands.output import Format, FormatOption, say, show_json, table
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Requests, provider calls and what they cost, as the ledger has them.",
 )
+app.command()(budgets)
 
 
 class Group(Enum):

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Final, Literal, get_args
 from uuid import UUID
 
+from fanzgpt_workers.core.budgets import Reservation
+
 Cause = Literal["first", "retry", "fallback", "repair", "redelivery"]
 
 Outcome = Literal[
@@ -61,7 +63,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
-    """Written before the first byte goes out. `ordinal` counts the request's attempts from 1."""
+    """Written before the first byte goes out. `ordinal` counts the request's attempts from 1.
+
+    `reservation` is what it may cost at most, where budgets are kept.
+    """
 
     attempt_id: UUID
     request_key: UUID
@@ -70,6 +75,7 @@ class AttemptStarted:
     provider: str
     model: str
     cause: Cause
+    reservation: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

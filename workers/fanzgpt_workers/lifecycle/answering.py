@@ -19,8 +19,9 @@ from fanzgpt_workers.core.endings import Ending, EndState, Saved, Saving, Supers
 from fanzgpt_workers.core.routing import NoTarget, Routes
 from fanzgpt_workers.errors import InputRefused, LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
+from fanzgpt_workers.lifecycle.beginning import Lost
 from fanzgpt_workers.lifecycle.books import Books
-from fanzgpt_workers.lifecycle.calling import Answered, Lost, Unanswered
+from fanzgpt_workers.lifecycle.calling import Answered, Unanswered
 from fanzgpt_workers.lifecycle.cancelling import CalledOff, Wishes
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.outbox import pack, unpack

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.errors import Unavailable
@@ -31,7 +32,9 @@ class Books:
             return [None] * len(keys)
 
         self._claims: Batcher[Claim, Verdict] = Batcher(ledger.claim, limit=limit, away=away, while_wanted=True)
-        self._starts: Batcher[AttemptStarted, bool] = Batcher(ledger.start_attempts, limit=limit, away=away)
+        self._starts: Batcher[AttemptStarted, bool | OverBudget] = Batcher(
+            ledger.start_attempts, limit=limit, away=away
+        )
         self._settlements: Batcher[AttemptEnded, None] = Batcher(settle, limit=limit, away=away)
         self._endings: Batcher[Ending, SaveVerdict] = Batcher(ledger.finish, limit=limit, away=away)
         self._marks: Batcher[UUID, None] = Batcher(mark, limit=4 * limit, away=away)
@@ -40,8 +43,8 @@ class Books:
         """Ask for ownership of a request."""
         return self._claims.submit(claim)
 
-    def start(self, attempt: AttemptStarted) -> asyncio.Future[bool]:
-        """Write an attempt row; False forbids the call."""
+    def start(self, attempt: AttemptStarted) -> asyncio.Future[bool | OverBudget]:
+        """Write an attempt row; anything but True forbids the call."""
         return self._starts.submit(attempt)
 
     def settle(self, ended: AttemptEnded) -> asyncio.Future[None]:

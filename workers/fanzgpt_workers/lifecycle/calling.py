@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -13,14 +12,23 @@ from pydantic import JsonValue
 
 from fanzgpt_schemas.generation import Reason
 from fanzgpt_schemas.requests import ImageAnalysisRequested
-from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Cause, Outcome, PastAttempt, Usage, estimated
+from fanzgpt_workers.core.attempts import (
+    AttemptEnded,
+    Cause,
+    Outcome,
+    PastAttempt,
+    Usage,
+    estimated,
+)
 from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
 from fanzgpt_workers.core.routing import STAND_IN, Target
 from fanzgpt_workers.core.way import Step, Way
-from fanzgpt_workers.errors import InputRefused, LetGo, OutputRefused, ProviderError
+from fanzgpt_workers.errors import InputRefused, OutputRefused, ProviderError
+from fanzgpt_workers.lifecycle.beginning import Beginning, NotBegun, Wanted, slept
 from fanzgpt_workers.lifecycle.books import Books
-from fanzgpt_workers.lifecycle.door import Door, Entry, Size
+from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.events import Course
+from fanzgpt_workers.lifecycle.purse import Patience, Purse
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.ports import (
     Clock,
@@ -75,10 +83,6 @@ class Unanswered:
     course: Course
 
 
-class Lost(Exception):  # control flow: named for what happened
-    """A newer owner has the request: no call may be made, no ending saved."""
-
-
 @dataclass(slots=True)
 class _Tally:
     """The attempts so far, earlier owners' included; `draining` is set once a drain has begun since the first."""
@@ -122,21 +126,22 @@ class Caller:
         policy: CallPolicy,
         door: Door | None = None,
         partials: Partials | None = None,
+        purse: Purse | None = None,
         pictures: Pictures | None = None,
     ) -> None:
         """Wire up; without a `door` calls wait for nothing, without `partials` no answer is streamed.
 
-        Without `pictures` no image is looked at.
+        Without a `purse` any call may be paid for, without `pictures` no image is looked at.
         """
         self._pictures = pictures
         self._door = door or Door()
+        self._beginning = Beginning(books=books, door=self._door, purse=purse, clock=clock, new_id=new_id)
         self._partials = partials
         self._books = books
         self._providers = providers
         self._prompts = prompts
         self._pricing = pricing
         self._clock = clock
-        self._new_id = new_id
         self._jitter = jitter
         self._policy = policy
         self._draining = asyncio.Event()
@@ -187,29 +192,26 @@ class Caller:
         tally, repairs = _Tally.of(past, self._draining), 0
         cause: Cause = "redelivery" if past else "first"
         last_moment = request.event.deadline or began + timedelta(seconds=self._policy.total_seconds)
-        way = Way(chain)
+        way, patience = Way(chain), Patience()
         while True:
             arrived = self._clock.now()
-            entry = await self._enter(request, way.ahead(), prompt, arrived)
-            if entry is None:
-                return self._never_let_in(chain[0], tally, began)
-            target = entry.target
+            begun = await self._beginning.begin(
+                request,
+                way.ahead(),
+                Wanted(epoch=epoch, ordinal=tally.attempts + 1, cause=cause, first=chain[0], prompt=prompt),
+                most_output=self._most_output(request),
+                patience=patience,
+                draining=tally.draining,
+            )
+            if isinstance(begun, NotBegun):
+                course = Course(attempts=tally.attempts, latency_ms=_ms(began, self._clock.now()))
+                return Unanswered(
+                    reason=begun.reason, detail=begun.detail, retryable=begun.reason == "rejected", course=course
+                )
+            entry, target, attempt_id = begun.entry, begun.entry.target, begun.attempt_id
+            tally.attempts += 1
             if request.event.deadline is None:
                 last_moment += self._clock.now() - arrived
-            if target != chain[0] and cause != "repair":
-                cause = "fallback"
-            attempt_id = self._new_id()
-            tally.attempts += 1
-            started = AttemptStarted(
-                attempt_id=attempt_id,
-                request_key=request.key,
-                epoch=epoch,
-                ordinal=tally.attempts,
-                provider=target.provider,
-                model=target.model,
-                cause=cause,
-            )
-            await self._start(started, entry)
             entry.sent()
             sent = self._clock.now()
             attempt = _Attempt(
@@ -257,50 +259,6 @@ class Caller:
                 prompt = self._prompts.repair(prompt, completion, str(refused))
                 continue
             return Answered(output=output, course=course, attempt=ended)
-
-    async def _enter(
-        self, request: LiveRequest, chain: Sequence[Target], prompt: Prompt, now: datetime
-    ) -> Entry | None:
-        """Wait until a call may be made; None when the deadline comes first."""
-        entering = self._door.enter(
-            chain,
-            Size(
-                kind=request.event.type,
-                prompt_characters=prompt.characters,
-                most_output=self._most_output(request),
-            ),
-        )
-        if request.event.deadline is None:
-            return await entering
-        try:
-            async with asyncio.timeout((request.event.deadline - now).total_seconds()):
-                return await entering
-        except TimeoutError:
-            return None
-
-    def _never_let_in(self, target: Target, tally: _Tally, began: datetime) -> Unanswered:
-        course = Course(attempts=tally.attempts, latency_ms=_ms(began, self._clock.now()))
-        detail = f"{target} could not be called before the deadline: it was down, or its limit was reached"
-        return Unanswered(reason="expired", detail=detail, retryable=False, course=course)
-
-    async def _start(self, attempt: AttemptStarted, entry: Entry) -> None:
-        """Write the attempt's row; raises Lost when there is a newer owner."""
-        starting = self._books.start(attempt)
-        try:
-            is_ours = await asyncio.shield(starting)
-        except BaseException:
-            entry.unused()
-            starting.add_done_callback(partial(self._never_sent, attempt.attempt_id))
-            raise
-        if not is_ours:
-            entry.unused()
-            raise Lost
-
-    def _never_sent(self, attempt_id: UUID, starting: "asyncio.Future[bool]") -> None:
-        """The row is there, and its call will not be made."""
-        if not starting.cancelled() and starting.exception() is None and starting.result():
-            ended = AttemptEnded(attempt_id=attempt_id, outcome="cancelled", detail="cancelled before it was sent")
-            self._books.settle(ended).add_done_callback(asyncio.Future.exception)
 
     def _most_output(self, request: LiveRequest) -> int:
         return min(request.event.options.max_tokens or self._policy.max_tokens, self._policy.max_tokens)
@@ -382,10 +340,7 @@ class Caller:
         said, course = f"{error.outcome}: {error.detail}", attempt.course
         match decision:
             case RetryIn(seconds):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await tally.draining.wait()
-                        raise LetGo("the process drains")
+                await slept(seconds, tally.draining)
                 return None
             case TooLate() if request.event.deadline is not None:
                 detail = f"the deadline comes before another try could begin; the last one: {said}"

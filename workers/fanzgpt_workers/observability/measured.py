@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fanzgpt_schemas.codec import Encoded
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.errors import ProviderError
@@ -42,7 +43,7 @@ class MeasuredLedger:
         self._flushed("claim", len(claims), began)
         return verdicts
 
-    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool | OverBudget]:
         """See `Ledger`."""
         began = self._time()
         started = await self._ledger.start_attempts(attempts)

@@ -103,6 +103,15 @@ class Metrics:
             "provider",
             "model",
         )
+        self._over_budget = make.counter(
+            "fanzgpt_budget_refusals_total",
+            "Calls that found no room in a budget (total, tier or user): held (others may give back), or spent.",
+            "budget",
+            "state",
+        )
+        self._nearly_spent = make.counter(
+            "fanzgpt_budgets_nearly_spent_total", "Budgets whose use passed AI_BUDGET_WARN_AT.", "budget"
+        )
         self._calls = make.histogram(
             "fanzgpt_provider_call_seconds",
             "One provider call, by outcome.",
@@ -186,6 +195,14 @@ class Metrics:
     def saved(self, provider: str, model: str, usd: float) -> None:
         """An answer was given again that had cost so much."""
         self._saved(provider, model).inc(usd)
+
+    def over_budget(self, budget: str, *, is_spent: bool) -> None:
+        """A call found no room in a budget."""
+        self._over_budget(budget, "spent" if is_spent else "held").inc()
+
+    def budget_nearly_spent(self, budget: str) -> None:
+        """A budget's use passed the share from which on people are warned."""
+        self._nearly_spent(budget).inc()
 
     def consumed(self, topic: str, records: int = 1) -> None:
         """Records were taken out of Kafka."""

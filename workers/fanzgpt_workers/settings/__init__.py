@@ -1,5 +1,6 @@
 """Everything a process is told: read once, frozen, all wrong values named at once."""
 
+from fanzgpt_workers.settings.budgets import BudgetSettings
 from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.groups import Settings
@@ -18,6 +19,7 @@ __all__ = [
     "METRICS_PORTS",
     "SINK_NEEDS",
     "WORKER_NEEDS",
+    "BudgetSettings",
     "CacheSettings",
     "DatabaseSettings",
     "FeatureSettings",

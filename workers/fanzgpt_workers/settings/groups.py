@@ -3,6 +3,7 @@
 A field's alias is its environment variable. Groups are frozen; secrets never show in a repr.
 """
 
+from fanzgpt_workers.settings.budgets import BudgetSettings
 from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.group import Group
@@ -26,6 +27,7 @@ class Settings(Group):
     media: MediaSettings = MediaSettings()
     generation: GenerationSettings = GenerationSettings()
     cache: CacheSettings = CacheSettings()
+    budgets: BudgetSettings = BudgetSettings()
     sinks: SinkSettings = SinkSettings()
     features: FeatureSettings = FeatureSettings()
     windows: WindowSettings = WindowSettings()

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, PastAttempt
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import AlreadyEnded, Claim, Conflicting, Granted, OwnedElsewhere, Verdict
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, SaveVerdict, Saving, Superseded
 from fanzgpt_workers.ports import Clock
+from fanzgpt_workers.stores.memory_budgets import MemoryBudgets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,13 @@ class MemoryLedger:
         self._takeover_after = timedelta(seconds=takeover_after)
         self.requests: dict[UUID, HeldRequest] = {}
         self.attempts: dict[UUID, HeldAttempt] = {}
+        self.budgets = MemoryBudgets()
 
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Verdict]:
         """Take requests into ownership, in order."""
         return [self._claim(claim) for claim in claims]
 
-    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool | OverBudget]:
         """Write attempt rows; False where a newer epoch owns the request or it has ended."""
         return [self._start(attempt) for attempt in attempts]
 
@@ -106,18 +109,24 @@ class MemoryLedger:
             )
         return tuple(sorted(past, key=lambda attempt: (attempt.ordinal, attempt.attempt_id)))
 
-    def _start(self, attempt: AttemptStarted) -> bool:
+    def _start(self, attempt: AttemptStarted) -> bool | OverBudget:
         held = self.requests.get(attempt.request_key)
         if held is None or held.epoch != attempt.epoch or held.ending is not None:
             return False
         self.requests[attempt.request_key] = replace(held, updated_at=self._clock.now())
-        self.attempts.setdefault(attempt.attempt_id, HeldAttempt(started=attempt))
+        if attempt.attempt_id in self.attempts:
+            return True
+        over = self.budgets.reserve(attempt.reservation)
+        if over is not None:
+            return over
+        self.attempts[attempt.attempt_id] = HeldAttempt(started=attempt)
         return True
 
     def _settle(self, ended: AttemptEnded) -> None:
         held = self.attempts.get(ended.attempt_id)
         if held is not None and (held.ended is None or held.ended.outcome == "unknown"):
             self.attempts[ended.attempt_id] = replace(held, ended=ended)
+            self.budgets.settle(held.started.reservation, ended)
 
     def _finish(self, ending: Ending) -> SaveVerdict:
         if ending.settles is not None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, PastAttempt
+from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import AlreadyEnded, Claim, Conflicting, Granted, OwnedElsewhere, Verdict
 from fanzgpt_workers.core.endings import Ending, Saved, SaveVerdict, Superseded
 from fanzgpt_workers.stores.database import Database
@@ -43,8 +44,8 @@ class PostgresLedger:
         self._claim_standing: Final = statement("claim_standing")
         self._take_over_attempts: Final = statement("take_over_attempts")
         self._start_attempts: Final = statement("start_attempts")
-        self._settle: Final = statement("settle")
-        self._finish: Final = statement("finish")
+        self._settle = statement("settle")
+        self._finish = statement("finish_settled") + statement("finish")
         self._finish_standing: Final = statement("finish_standing")
         self._mark_published: Final = statement("mark_published")
 
@@ -65,7 +66,7 @@ class PostgresLedger:
                         verdicts[place] = _verdict_against(claim, standing.get(key))
         return [verdicts[place] for place in range(len(claims))]
 
-    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool]:
+    async def start_attempts(self, attempts: Sequence[AttemptStarted]) -> Sequence[bool | OverBudget]:
         """Write attempt rows; False where a newer epoch owns the request or it has ended."""
         started: dict[int, bool] = {}
         async with self._database.connection() as connection:
