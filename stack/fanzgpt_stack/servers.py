@@ -24,12 +24,14 @@ from fanzgpt_stack.supervision import Records, Supervision, log_of, marker
 GRACE_SECONDS: Final = 15.0
 """How long a server may take to end before it is killed."""
 
-# What holds when the embedded servers are used: a newcomer's users need not exist, and the features are on. The
-# local model is blind, so images are described without one, and the answers say so.
+# What holds when the embedded servers are used: a newcomer's users need not exist, and the text features are on.
 _DEFAULTS: Final = {
     "UNKNOWN_USERS": "create",
     "FEATURE_CONTENT_GENERATION": "true",
     "FEATURE_CHAT_ASSISTANCE": "true",
+}
+# The local model is blind, so images are described without one; the answers say so.
+_STAND_INS: Final = {
     "FEATURE_IMAGE_ANALYSIS": "true",
     "AI_IMAGE_PROVIDER": "stand-in",
 }
@@ -106,7 +108,7 @@ class StackServers:
             file = replace(file, endpoints=None)
         records = Records(self.home, file)
         Supervision(home=self.home, records=records, tell=self._tell).start_all(servers)
-        endpoints = dict(_DEFAULTS)
+        endpoints = {**_DEFAULTS, **_STAND_INS}
         for server in servers:
             endpoints |= server.endpoints()
         replace(records.file, endpoints=endpoints).write(self.home)
