@@ -10,7 +10,8 @@ from tests.unit.images.pictured import picture
 from fanzgpt_stack.emulator.calls import TOKENS_PER_IMAGE
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
 from fanzgpt_workers.errors import Refused
-from fanzgpt_workers.ports import Image, Provider, ProviderCall, showing
+from fanzgpt_workers.media_ports import showing
+from fanzgpt_workers.ports import Image, Provider, ProviderCall
 
 PNG = Image(media_type="image/png", data=picture())
 

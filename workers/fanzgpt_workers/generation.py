@@ -33,7 +33,7 @@ from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
 from fanzgpt_workers.limits.user_windows import Allowances, UserWindows
-from fanzgpt_workers.media import own_models, pictures
+from fanzgpt_workers.media import kept, objects, own_models, pictures, spoken
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.partials.redis_outlet import RedisOutlet
 from fanzgpt_workers.partials.showing import PartialAnswers
@@ -76,6 +76,7 @@ async def open_generation(
             at_once=[ai.default_provider],
         ),
     }
+    store = objects(settings.media, clock.now)
     content_filter = TermsFilter(
         settings.features.blocked_terms,
         file=Path(settings.features.blocked_terms_file) if settings.features.blocked_terms_file else None,
@@ -117,9 +118,10 @@ async def open_generation(
         caller = Caller(
             books=books,
             providers={
-                name: MeasuredProvider(points.provider(each), watch.metrics) for name, each in providers.items()
+                name: MeasuredProvider(kept(points.provider(each), settings.media, store, clock.now), watch.metrics)
+                for name, each in providers.items()
             },
-            prompts=PromptLibrary(today=date.today),
+            prompts=PromptLibrary(today=date.today, speech=spoken(settings.media, store)),
             pricing=pricing,
             purse=budgeting.purse(settings.budgets, ai, pricing=pricing, observer=watch),
             clock=clock,
@@ -128,7 +130,7 @@ async def open_generation(
             policy=_call_policy(ai),
             door=Door(breakers=breakers_of_models, limits=limits_of_providers),
             partials=partials,
-            pictures=pictures(settings.media, None),
+            pictures=pictures(settings.media, store),
         )
         wishes = Wishes(clock)
         answering = Answering(

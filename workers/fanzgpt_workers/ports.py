@@ -5,17 +5,16 @@ may not have happened and the same call may be repeated: each is idempotent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
 
 from fanzgpt_schemas.codec import Encoded
-from fanzgpt_schemas.requests import GenerationRequested, ImageAnalysisRequested
+from fanzgpt_schemas.requests import GenerationRequested
 from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Outcome, Price, Usage
 from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
@@ -71,6 +70,10 @@ class Publisher(Protocol):
         ...
 
 
+IMAGE_CHARACTERS: Final = 6_400
+"""The 1,600 tokens that Anthropic's largest images take, at four characters a token."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """An image for a model to look at: its bytes with their true type, or a `url` for the provider to fetch."""
@@ -100,24 +103,30 @@ class OutputSchema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """A text to be spoken, by which voice and as which kind of file (`mp3`)."""
+
+    text: str
+    voice: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A rendered prompt. `version` names the template (`social-post/1`)."""
+    """A rendered prompt. `version` names the template (`social-post/1`). With `speech` that is all there is to do."""
 
     version: str
     system: str
     turns: tuple[Turn, ...]
     output_schema: OutputSchema | None = None
+    speech: Speech | None = None
 
     @property
     def characters(self) -> int:
-        """How long it is in all."""
-        return len(self.system) + sum(len(turn.text) for turn in self.turns)
-
-
-def showing(prompt: Prompt, image: Image) -> Prompt:
-    """The prompt with the image in its first turn."""
-    first, *others = prompt.turns
-    return replace(prompt, turns=(replace(first, image=image), *others))
+        """How long it is in all, each image as long as the text that costs as much."""
+        spoken = 0 if self.speech is None else len(self.speech.text)
+        seen = IMAGE_CHARACTERS * sum(turn.image is not None for turn in self.turns)
+        return len(self.system) + sum(len(turn.text) for turn in self.turns) + spoken + seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +150,7 @@ class ProviderCall:
 class Completion:
     """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped.
 
-    `headroom` is what is left of the provider's limits, where it says so.
+    `headroom` is what is left of the provider's limits, where it says so; `audio` what was spoken.
     """
 
     text: str
@@ -150,6 +159,7 @@ class Completion:
     finish_reason: Literal["stop", "length", "refusal", "content-filter", "other"]
     usage: Usage | None
     headroom: Headroom | None = None
+    audio: bytes = field(default=b"", repr=False)
 
 
 class Provider(Protocol):
@@ -310,30 +320,6 @@ class Prompts(Protocol):
 
     def repair(self, prompt: Prompt, completion: Completion, reason: str) -> Prompt:
         """The prompt that asks once more, showing the refused answer and why it was refused."""
-        ...
-
-
-class Objects(Protocol):
-    """A place for what is too large for events: uploaded images, spoken answers."""
-
-    async def get(self, key: str, *, most_bytes: int) -> bytes | None:
-        """What is kept there; None for nothing, or for more than that. Raises StoreUnavailable."""
-        ...
-
-    async def put(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Keep it; returns once it is kept. Raises StoreUnavailable."""
-        ...
-
-    async def link(self, key: str, *, expires: datetime) -> str:
-        """An address at which it can be read by whoever has it, until then. Raises StoreUnavailable."""
-        ...
-
-
-class Pictures(Protocol):
-    """The images that requests name."""
-
-    def of(self, event: ImageAnalysisRequested, *, local: bool) -> AbstractAsyncContextManager[Image]:
-        """The request's image for the block, `local` with its bytes; raises InputRefused for one that is not taken."""
         ...
 
 

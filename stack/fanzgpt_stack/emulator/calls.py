@@ -21,7 +21,8 @@ class Call:
     """What is asked for.
 
     `seed` is a hash of the body: the same body gets the same words. `schema` is that of the answer's JSON, or of the
-    input of the tool named `tool`. `request_id` and `attempt_id` are the caller's own, from its headers.
+    input of the tool named `tool`. `request_id` and `attempt_id` are the caller's own, from its headers. `speech` is
+    the format of the audio that is wanted instead of a text, of so many `characters`.
     """
 
     vendor: Vendor
@@ -37,6 +38,8 @@ class Call:
     request_id: str | None
     attempt_id: str | None
     account: str
+    speech: str | None = None
+    characters: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,14 @@ from fanzgpt_schemas.uploads import upload_key, upload_of
 from fanzgpt_workers.errors import InputRefused
 from fanzgpt_workers.images.fetching import ImageFetcher
 from fanzgpt_workers.images.reading import ImageBounds, read_image
-from fanzgpt_workers.ports import Image, Objects
+from fanzgpt_workers.media_ports import Objects
+from fanzgpt_workers.ports import Image
 
 Delivery = Literal["fetch", "pass"]
 
 
 class RequestedPictures:
-    """Implements `ports.Pictures`. Holds at most `at_once` images, from their first byte to the end of their calls."""
+    """Implements `media_ports.Pictures`. Holds at most `at_once` images, from their first byte to the end of their calls."""
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class RequestedPictures:
 
     @asynccontextmanager
     async def of(self, event: ImageAnalysisRequested, *, local: bool) -> AsyncIterator[Image]:
-        """See `ports.Pictures`."""
+        """See `media_ports.Pictures`."""
         async with self._room:
             yield await self._found(event, local=local)
 

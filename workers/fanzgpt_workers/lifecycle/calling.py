@@ -30,18 +30,17 @@ from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.purse import Patience, Purse
 from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.media_ports import Pictures, showing
 from fanzgpt_workers.ports import (
     Clock,
     Completion,
     Growing,
     Partials,
-    Pictures,
     Pricing,
     Prompt,
     Prompts,
     Provider,
     ProviderCall,
-    showing,
 )
 
 SETTLE_AT_CANCEL_SECONDS: Final = 2.0

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 
 from fanzgpt_workers.settings.group import Group
 
@@ -95,4 +95,66 @@ class MediaSettings(Group):
         description="Networks that images may come from although they are not public, on any port. None by default: "
         "whoever may ask could look into them.",
         examples=["10.20.0.0/24"],
+    )
+
+    speech_provider: Literal["openai", "stand-in"] = Field(
+        "openai",
+        alias="AI_SPEECH_PROVIDER",
+        description="Who speaks. `openai`: whatever OPENAI_BASE_URL leads to. `stand-in` is no voice: it makes a short "
+        "tune, and marks its answers; the embedded stack sets it, since its model is mute.",
+    )
+    speech_model: str = Field(
+        "tts-1",
+        alias="AI_SPEECH_MODEL",
+        min_length=1,
+        max_length=200,
+        description="The model for speech of a request that names none. tts-1 is charged by character, so its cost is "
+        "known.",
+        examples=["gpt-4o-mini-tts"],
+    )
+    speech_voices: Items = Field(
+        (
+            *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer"),
+            "verse",
+        ),
+        alias="AI_SPEECH_VOICES",
+        description="Voices that may be asked for, comma-separated; the default is OpenAI's. `*` for any, where only "
+        "the endpoint knows them.",
+    )
+    speech_characters: int = Field(
+        4_096,
+        alias="AI_SPEECH_CHARACTERS",
+        ge=1,
+        le=100_000,
+        description="Longest text that is spoken at once. 4096 is OpenAI's limit.",
+    )
+
+    object_store_url: str | None = Field(
+        None,
+        alias="OBJECT_STORE_URL",
+        pattern=r"^(file:///|s3://|gs://).+",
+        description="Where speech and uploaded images are kept: a folder that workers and gateways share, an S3 or a "
+        "GCS bucket, whose credentials are found as their own tools find them. Without it there is no speech.",
+        examples=["s3://fanz-media/gpt"],
+    )
+    signing_key: SecretStr | None = Field(
+        None,
+        alias="MEDIA_SIGNING_KEY",
+        min_length=16,
+        description="Signs the links to what is kept in a folder: the gateway, which has the same key, serves them. "
+        "Buckets sign their own.",
+    )
+    gateway_url: str = Field(
+        "http://fanz-gpt-dev:3100",
+        alias="FANZ_GPT_URL",
+        pattern=r"^https?://\S+$",
+        description="The gateway as those who are given such a link reach it.",
+    )
+    link_seconds: int = Field(
+        86_400,
+        alias="MEDIA_LINK_SECONDS",
+        ge=60,
+        le=604_800,
+        description="Seconds for which a link to speech is valid. A day lets a page be opened again; a week is the "
+        "most that S3 signs.",
     )
