@@ -54,6 +54,12 @@ reference: install ## write docs/reference anew, from the code
 test: install ## everything, on real Kafka, PostgreSQL and Valkey
 	$(BIN)/pytest
 
+API_EXAMPLES ?= 100
+
+.PHONY: api
+api: install ## the HTTP API against its own document: every check, a hundred examples an endpoint, sequences of calls
+	SCHEMATHESIS_EXAMPLES=$(API_EXAMPLES) $(BIN)/pytest --timeout 3600 tests/e2e/test_gateway_schema.py
+
 CHAOS ?= chaos-verdict
 CHAOS_SEED ?= 1
 CHAOS_SCALE ?= 1

@@ -2,9 +2,10 @@
 
 `python -m benchmarks.fairness` starts real servers and one worker, and sends at fixed instants, whether or not earlier
 requests are answered. Three rounds on the same worker: fifty users at their normal rate, *solo*; the same beside one
-user who sends a hundred times as much, after a backlog that is published at once; and a *priority* topic that never
-runs empty beside a few requests on the batch topic. A latency runs from the instant a request was due to be sent to
-the instant its answer was read, with the provider's time in it. The worker has hardly more slots than the fifty need.
+user who sends a hundred times as much (`--head-start`: after a backlog that is published at once); and a *priority*
+topic that never runs empty beside a few requests on the batch topic. A latency runs from the instant a request was due
+to be sent to the instant its answer was read, with the provider's time in it. The worker has hardly more slots than the
+fifty need.
 
 Exit code 0: the others' p95 beside the flood is at most 1.3 times their p95 solo, every request of theirs is answered,
 the flooding user is served as well, and the batch topic moves under full priority load.
@@ -117,7 +118,7 @@ async def one_round(system: System, dues: Iterator[Due], prefix: str, *, seconds
                 type="social-post",
                 request_id=name,
                 user_id=user,
-                input={"topic": f"morning workout {asked[user]}", "platform": "instagram"},
+                input={"topic": f"morning workout {name}", "platform": "instagram"},
             )
             due[name] = start + at
             event = encode_request(request, time=datetime.now(UTC), source="benchmark", priority=lane)
@@ -133,11 +134,11 @@ async def one_round(system: System, dues: Iterator[Due], prefix: str, *, seconds
 
 @app.command()
 def main(
-    rate: Annotated[float, typer.Option(help="Requests a second of each of the fifty.")] = 0.4,
-    seconds: Annotated[float, typer.Option(min=2, help="Of each round.")] = 20.0,
+    rate: Annotated[float, typer.Option(help="Requests a second of each of the fifty.")] = 0.2,
+    seconds: Annotated[float, typer.Option(min=2, help="Of each round.")] = 30.0,
     latency: Annotated[float, typer.Option(help="Of the provider, in ms.")] = 500.0,
-    in_flight: Annotated[int, typer.Option(min=2, help="Slots of the worker.")] = 24,
-    head_start: Annotated[int, typer.Option(min=0, help="Backlog with which the flood begins.")] = 2_000,
+    in_flight: Annotated[int, typer.Option(min=2, help="Slots of the worker.")] = 20,
+    head_start: Annotated[int, typer.Option(min=0, help="Backlog with which the flood begins.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Requests on the batch topic.")] = 40,
 ) -> None:
     """One flood, fifty others."""

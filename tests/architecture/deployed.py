@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from fanzgpt_gateway.configuring import Misconfigured, load_settings
+from fanzgpt_gateway.settings import Settings as GatewaySettings
 from fanzgpt_workers.cli import _commands
 from fanzgpt_workers.commands.lazy import LazyGroup
 from fanzgpt_workers.observability.health import HealthServer
@@ -17,6 +19,7 @@ NOT_YET: Final = frozenset({"streams"})
 
 PROCESSES: Final[tuple[ProcessName, ...]] = tuple(name for name in METRICS_PORTS if name not in NOT_YET)
 HEALTH_PATHS: Final = frozenset(re.findall(r'add_get\("(/health/\w+)"', inspect.getsource(HealthServer)))
+GATEWAY_VARIABLES: Final = frozenset(str(field.alias) for field in GatewaySettings.model_fields.values())
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -43,6 +46,15 @@ def needs(process: str) -> frozenset[Need]:
 def refused(process: str, environ: Mapping[str, str]) -> list[str]:
     """What a process would say of its environment; nothing where it would start."""
     return [str(problem) for problem in check_settings(environ, needs=needs(process))[1]]
+
+
+def refused_by_gateway(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What a gateway would say of its environment; nothing where it would start."""
+    try:
+        load_settings(environ)
+    except Misconfigured as error:
+        return error.problems
+    return ()
 
 
 def seconds(duration: str) -> int:

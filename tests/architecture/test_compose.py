@@ -16,8 +16,21 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from tests.architecture.deployed import HEALTH_PATHS, PROCESSES, ROOT, command_line, needs, refused, seconds
+from tests.architecture.deployed import (
+    GATEWAY_VARIABLES,
+    HEALTH_PATHS,
+    PROCESSES,
+    ROOT,
+    command_line,
+    needs,
+    refused,
+    refused_by_gateway,
+    seconds,
+)
 
+from fanzgpt_gateway.process import ANSWERING_SECONDS
+from fanzgpt_gateway.settings import METRICS_PORT as GATEWAY_METRICS_PORT
+from fanzgpt_gateway.settings import Settings as GatewaySettings
 from fanzgpt_stack import postgres, servers
 from fanzgpt_stack.kafka import distribution
 from fanzgpt_stack.kafka.broker import _CLUSTER_ID, Broker, Listener
@@ -32,9 +45,14 @@ COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("kafka", "postgres", "valkey")
 WATCHERS = ("prometheus", "grafana")
-OURS = tuple(name for name in SERVICES if name not in {*SERVERS, *WATCHERS})
+GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
+OURS = tuple(name for name in SERVICES if name not in {*SERVERS, *WATCHERS, "nginx"})
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN\b")
-EXAMPLE = {"POSTGRES_PASSWORD": "0123abcd", "OPENAI_API_KEY": "sk-example"}
+EXAMPLE = {
+    "POSTGRES_PASSWORD": "0123abcd",
+    "OPENAI_API_KEY": "sk-example",
+    "FANZ_GPT_API_KEY": "a-key-of-decent-length",
+}
 EMULATOR = dict(
     line.split("=", 1) for line in (ROOT / "deploy/emulator.env").read_text().splitlines() if not line.startswith("#")
 )
@@ -122,7 +140,8 @@ def test_the_database_has_the_table_that_belongs_to_the_main_api_server() -> Non
 
 
 def test_it_runs_every_process_of_this_release_and_the_steps_before() -> None:
-    assert set(OURS) == {*PROCESSES, "migrate", "topics", "emulator"}
+    assert set(OURS) == {*PROCESSES, *GATEWAYS, "migrate", "topics", "emulator"}
+    assert all(SERVICES[name]["command"] == ["gateway"] for name in GATEWAYS)
     for name in PROCESSES:
         assert SERVICES[name]["command"] == ["worker", name]
     assert SERVICES["migrate"]["command"] == ["db", "migrate"]
@@ -142,7 +161,8 @@ def test_a_command_that_there_is_not_would_be_seen(argv: list[str]) -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_every_variable_is_a_setting(service: str) -> None:
-    assert SERVICES[service].get("environment", {}).keys() <= variables().keys()
+    known = GATEWAY_VARIABLES if service in GATEWAYS else variables().keys()
+    assert SERVICES[service].get("environment", {}).keys() <= known
 
 
 @pytest.mark.parametrize("given", [EXAMPLE, EMULATOR], ids=["with a key", "with the emulator"])
@@ -153,7 +173,7 @@ def test_every_process_accepts_its_environment(process: str, given: dict[str, st
 
 def test_whatever_is_asked_of_the_outside_is_a_setting_or_the_databases_password() -> None:
     asked = {match["name"] for match in _VARIABLE.finditer(TEXT)}
-    assert asked - {"POSTGRES_PASSWORD"} <= variables().keys()
+    assert asked - {"POSTGRES_PASSWORD"} <= variables().keys() | GATEWAY_VARIABLES
     passed = {name for name, told in SERVICES["generation"]["environment"].items() if told is None}
     assert EMULATOR.keys() - {"COMPOSE_PROFILES"} <= asked | passed
 
@@ -184,7 +204,7 @@ def test_the_text_features_are_on_and_the_costly_ones_off_as_in_the_embedded_sta
 def test_what_is_missing_is_asked_for_by_name(missing: str) -> None:
     given = {name: value for name, value in EXAMPLE.items() if name != missing}
     with pytest.raises(LookupError, match=f"set {missing} in .env"):
-        environment("generation", given)
+        environment("gateway-1" if missing == "FANZ_GPT_API_KEY" else "generation", given)
 
 
 def test_a_key_left_empty_is_told_by_the_worker_itself() -> None:
@@ -306,6 +326,36 @@ def test_no_container_gains_privileges_or_fills_the_disk_with_its_log(service: s
     assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
     assert SERVICES[service]["logging"] == {"driver": "local"}
     assert SERVICES[service]["restart"] in {"unless-stopped", "on-failure:5"}
+
+
+@pytest.mark.parametrize("given", [EXAMPLE, EMULATOR], ids=["with a key", "with the emulator"])
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_every_gateway_accepts_its_environment_and_is_reached_by_its_neighbours(
+    gateway: str, given: dict[str, str]
+) -> None:
+    told = environment(gateway, {**given, "POSTGRES_PASSWORD": "0123abcd"})
+    assert refused_by_gateway(told) == ()
+    assert told["GATEWAY_HOST"] == "0.0.0.0"  # noqa: S104 - of a container
+    assert told["METRICS_PORT"] == str(GATEWAY_METRICS_PORT)
+    (asked,) = re.findall(r"http://127\.0\.0\.1:(\d+)([/\w]+)", SERVICES[gateway]["healthcheck"]["test"][-1])
+    assert asked == (told["METRICS_PORT"], "/health/ready")
+
+
+def test_a_gateway_has_time_to_answer_who_waits() -> None:
+    bound = GatewaySettings.model_fields["drain_seconds"].default + ANSWERING_SECONDS
+    assert all(seconds(SERVICES[name]["stop_grace_period"]) > bound for name in GATEWAYS)
+
+
+def test_nginx_stands_before_the_gateways_that_its_configuration_names() -> None:
+    source, _, how = SERVICES["nginx"]["volumes"][0].split(":")
+    text = (ROOT / source).read_text()
+    assert how == "ro"
+    port = GatewaySettings.model_fields["port"].default
+    assert re.findall(r"^    server (\S+) ", text, re.MULTILINE) == [f"{name}:{port}" for name in GATEWAYS]
+    assert SERVICES["nginx"]["depends_on"].keys() == set(GATEWAYS)
+    (listens,) = re.findall(r"listen (\d+);", text)
+    assert SERVICES["nginx"]["ports"] == [f"127.0.0.1:{port}:{listens}"]
+    assert re.search(r":\d+\.\d+\.\d+$", SERVICES["nginx"]["image"])
 
 
 @pytest.mark.parametrize("service", SERVERS)

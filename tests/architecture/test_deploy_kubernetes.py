@@ -7,8 +7,20 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.architecture.deployed import HEALTH_PATHS, PROCESSES, ROOT, command_line, needs, refused
+from tests.architecture.deployed import (
+    GATEWAY_VARIABLES,
+    HEALTH_PATHS,
+    PROCESSES,
+    ROOT,
+    command_line,
+    needs,
+    refused,
+    refused_by_gateway,
+)
 
+from fanzgpt_gateway.process import ANSWERING_SECONDS
+from fanzgpt_gateway.settings import METRICS_PORT as GATEWAY_METRICS_PORT
+from fanzgpt_gateway.settings import Settings as GatewaySettings
 from fanzgpt_schemas.topics import load_topics
 from fanzgpt_workers.engine.group import REBALANCE_MARGIN_SECONDS
 from fanzgpt_workers.generation import TOPICS
@@ -20,6 +32,10 @@ SETTINGS = dict(line.split("=", 1) for line in (FOLDER / "settings.env").read_te
 SECRETS = {
     "fanzgpt-database": {"DATABASE_URL": "postgresql://fanz:hidden@db:5432/fanz"},
     "fanzgpt-providers": {"OPENAI_API_KEY": "sk-example"},
+    "fanzgpt-gateway": {
+        "FANZ_GPT_API_KEY": "a-key-of-decent-length",
+        "JWT_SECRET": "a-secret-that-has-over-32-bytes-in-it",
+    },
 }
 RESOURCES = [
     resource for name in KUSTOMIZATION["resources"] for resource in yaml.safe_load_all((FOLDER / name).read_text())
@@ -68,7 +84,7 @@ def test_every_file_of_the_folder_is_part_of_what_is_applied() -> None:
 
 
 def test_there_is_a_workload_for_every_process_and_one_that_prepares() -> None:
-    assert set(WORKLOADS) == {*PROCESSES, "prepare"}
+    assert set(WORKLOADS) == {*PROCESSES, "gateway", "prepare"}
     for name in PROCESSES:
         assert process(name)["args"] == ["worker", name]
 
@@ -81,7 +97,8 @@ def test_every_command_is_one_that_the_command_line_takes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_every_variable_is_a_setting(name: str) -> None:
-    assert environment(CONTAINERS[name]).keys() <= variables().keys()
+    known = variables().keys() | (GATEWAY_VARIABLES if name == "gateway/gateway" else set())
+    assert environment(CONTAINERS[name]).keys() <= known
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -98,7 +115,7 @@ def test_no_secret_stands_in_the_settings_or_the_manifests() -> None:
     secret = {name for told in SECRETS.values() for name in told} | {"ANTHROPIC_API_KEY"}
     assert not secret & SETTINGS.keys()
     named = {entry["name"] for container in CONTAINERS.values() for entry in container.get("env", ())}
-    assert named <= {"METRICS_PORT", "KAFKA_GROUP_INSTANCE_ID"}
+    assert named <= {"METRICS_PORT", "KAFKA_GROUP_INSTANCE_ID", "GATEWAY_HOST", "TRUSTED_PROXIES"}
     assert "Secret" not in {resource["kind"] for resource in RESOURCES}
 
 
@@ -195,7 +212,7 @@ def test_no_container_can_do_more_than_its_work(name: str) -> None:
     assert {"requests", "limits"} == CONTAINERS[name]["resources"].keys()
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, "prepare"])
+@pytest.mark.parametrize("name", [*PROCESSES, "gateway", "prepare"])
 def test_no_pod_is_root_or_holds_a_token_of_the_cluster(name: str) -> None:
     context = pod(name)["securityContext"]
     assert context["runAsNonRoot"] is True
@@ -212,12 +229,34 @@ def test_selectors_find_their_pods_and_nobody_elses(name: str) -> None:
     assert spec.get("selector", {"matchLabels": labels}) == {"matchLabels": labels}
 
 
-def test_what_stands_beside_the_worker_selects_it() -> None:
-    (service,) = (one for one in RESOURCES if one["kind"] == "Service")
-    (budget,) = (one for one in RESOURCES if one["kind"] == "PodDisruptionBudget")
-    labels = {"app.kubernetes.io/name": "generation"}
+@pytest.mark.parametrize("name", ["generation", "gateway"])
+def test_what_stands_beside_a_workload_selects_it(name: str) -> None:
+    beside = [one for one in RESOURCES if one["metadata"]["name"] == name]
+    (service,) = (one for one in beside if one["kind"] == "Service")
+    (budget,) = (one for one in beside if one["kind"] == "PodDisruptionBudget")
+    labels = {"app.kubernetes.io/name": name}
     assert service["spec"]["selector"] == budget["spec"]["selector"]["matchLabels"] == labels
-    assert service["metadata"]["name"] == WORKLOADS["generation"]["spec"]["serviceName"]
+
+
+def test_the_generation_workers_service_is_the_one_that_it_names() -> None:
+    services = {one["metadata"]["name"] for one in RESOURCES if one["kind"] == "Service"}
+    assert WORKLOADS["generation"]["spec"]["serviceName"] in services
+
+
+def test_the_gateway_starts_answers_on_its_ports_and_has_time_to_drain() -> None:
+    container = process("gateway")
+    told = environment(container)
+    assert refused_by_gateway(told) == ()
+    fields = GatewaySettings.model_fields
+    assert container["ports"] == [
+        {"name": "http", "containerPort": fields["port"].default},
+        {"name": "metrics", "containerPort": int(told["METRICS_PORT"])},
+    ]
+    assert int(told["METRICS_PORT"]) == GATEWAY_METRICS_PORT
+    asked = {container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")}
+    assert asked == {"/health/live", "/health/ready"}
+    assert pod("gateway")["terminationGracePeriodSeconds"] > fields["drain_seconds"].default + ANSWERING_SECONDS
+    assert WORKLOADS["gateway"]["spec"]["replicas"] == 3
 
 
 def test_every_container_runs_this_release() -> None:

@@ -11,9 +11,12 @@ from typing import Any, Final, get_args
 
 import pytest
 import yaml
+from prometheus_client.metrics import MetricWrapperBase
 from tests.architecture.deployed import PROCESSES, ROOT, command_line
 
 import fanzgpt_workers
+from fanzgpt_gateway.metrics import Metrics as GatewayMetrics
+from fanzgpt_gateway.settings import METRICS_PORT as GATEWAY_METRICS_PORT
 from fanzgpt_workers.core.attempts import Outcome
 from fanzgpt_workers.core.endings import EndState
 from fanzgpt_workers.observability.metrics import GENERATION_BUCKETS, LagStatus, Metrics, RowFate
@@ -34,6 +37,11 @@ FUNCTIONS: Final = frozenset(
         *("by", "without", "and", "or", "unless"),
     }
 )
+GATEWAY_LABELS: Final[Mapping[str, tuple[str, ...]]] = {
+    collector._name: tuple(collector._labelnames)
+    for collector in vars(GatewayMetrics()).values()
+    if isinstance(collector, MetricWrapperBase)
+}
 VALUES: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("fanzgpt_generations_total", "status"): frozenset(get_args(EndState)),
     ("fanzgpt_provider_call_seconds", "outcome"): frozenset(get_args(Outcome)),
@@ -56,6 +64,13 @@ def families() -> Iterator[tuple[str, str, frozenset[str]]]:
             name = f"{collected.name}_total" if collected.type == "counter" else collected.name
             yield name, name, TARGETS
     yield "up", "up", TARGETS
+    for collected in GatewayMetrics().registry.collect():
+        own = frozenset(GATEWAY_LABELS.get(collected.name, ())) | TARGETS
+        name = f"{collected.name}_total" if collected.type == "counter" else collected.name
+        if collected.type == "histogram":
+            yield f"{name}_bucket", name, own | {"le"}
+        else:
+            yield name, name, own
 
 
 FAMILIES = {name: (family, labels) for name, family, labels in families()}
@@ -216,6 +231,7 @@ def test_every_alert_can_fire() -> None:
     found = recorded()
     assert {"fanzgpt_consumer_lag_seconds", "fanzgpt_dead_letters_total"} <= found
     needed = {FAMILIES[name][0] for rule in ALERTS.values() for name in metrics_of(rule["expr"])}
+    found |= {f"{name}_total" for name in GATEWAY_LABELS} | GATEWAY_LABELS.keys()
     assert not {name for name in needed - found if name.startswith("fanzgpt_")}
 
 
@@ -249,7 +265,9 @@ def test_panels_are_told_apart_lie_side_by_side_and_say_what_they_show() -> None
 
 def test_every_process_is_scraped_on_its_own_port() -> None:
     jobs = {job["job_name"]: job["dns_sd_configs"][0] for job in SCRAPES["scrape_configs"]}
-    assert jobs.keys() == {f"fanzgpt-{name}" for name in PROCESSES}
+    assert jobs.keys() == {f"fanzgpt-{name}" for name in (*PROCESSES, "gateway")}
+    gateways = jobs["fanzgpt-gateway"]
+    assert (gateways["names"], gateways["port"]) == ([f"gateway-{n}" for n in (1, 2, 3)], GATEWAY_METRICS_PORT)
     for name in PROCESSES:
         found = jobs[f"fanzgpt-{name}"]
         assert (found["names"], found["port"]) == ([name], METRICS_PORTS[name])

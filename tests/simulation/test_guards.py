@@ -129,7 +129,7 @@ class WithoutDrain(Engine):
         self._may_start = False
         for partition in partitions:
             for work in self._lanes.drop(partition):
-                self._book.unqueued(partition, work.record.size)
+                self._book.unqueued(partition, work.slot.user, work.record.size)
 
 
 class KeepingWhatIsGone(Engine):

@@ -17,6 +17,7 @@ from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_schemas.events import BATCH_TOPIC, PRIORITY_TOPIC, REQUESTED_TOPIC
 from fanzgpt_workers import budgeting
 from fanzgpt_workers.cancellations import hear_cancellations
+from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.lanes import Caps
 from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import STAND_IN, Routes
@@ -133,6 +134,7 @@ async def open_generation(
             pictures=pictures(settings.media, store),
         )
         wishes = Wishes(clock)
+        costs = Costs()
         answering = Answering(
             books=books,
             caller=sharing(caller, answers, settings.cache, clock=clock),
@@ -152,6 +154,7 @@ async def open_generation(
             observer=watch,
             content_filter=content_filter,
             wishes=wishes,
+            costs=costs,
             windows=None if redis is None else _windows(settings.windows, redis, watch),
         )
         group = kafka.group("generation")
@@ -161,6 +164,8 @@ async def open_generation(
             dead_letters=DeadLetters(publication, consumer=group, clock=clock),
             clock=clock,
             observer=watch,
+            costs=costs,
+            premium_weight=limits.premium_weight,
         )
         consumer = open_consumer(
             Membership(

@@ -495,7 +495,12 @@ export interface components {
              */
             userId?: string | null;
         };
-        JsonValue: unknown;
+        /** @description Any JSON that can be stored: no U+0000 in texts and names, whole numbers within 64 bits. */
+        JsonValue: null | boolean | number | string | {
+            [key: string]: components["schemas"]["JsonValue"];
+        } | (null | boolean | number | string | {
+            [key: string]: components["schemas"]["JsonValue"];
+        } | unknown[])[];
         /**
          * Options
          * @description What a caller may choose about one generation; further fields (tone, language) reach the prompt as they are.

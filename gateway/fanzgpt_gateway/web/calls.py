@@ -41,17 +41,17 @@ def calls(*, wait_seconds: float, trusted_proxies: Sequence[Network]) -> CallOf:
             address=client_address(peer, headers.getlist("x-forwarded-for"), trusted_proxies),
             wait_seconds=min(_preferred(headers.get("prefer", "")), wait_seconds),
             traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
-            watching=_watching(request) if _accepts_events(headers) else None,
+            watching=_watching(request),
         )
 
     return call_of
 
 
 def _request_id(request: Request) -> str:
+    if request.state.unsafe_request_id:
+        raise InvalidRequest(Violation(field="X-Request-ID", reason=_UNSAFE))
     key = request.headers.get("idempotency-key")
     if key is None:
-        if request.state.unsafe_request_id:
-            raise InvalidRequest(Violation(field="X-Request-ID", reason=_UNSAFE))
         return str(request.state.request_id)
     if len(key) > 1 and key.startswith('"') and key.endswith('"'):
         key = key[1:-1]  # as the IETF's draft writes it
@@ -65,12 +65,14 @@ def _accepts_events(headers: Headers) -> bool:
     return MEDIA_TYPE in kinds
 
 
-def _watching(request: Request) -> Watching:
-    after = request.headers.get("last-event-id", "")
-    told = request.query_params.get("onDisconnect") or request.headers.get("x-on-disconnect") or "continue"
-    if told not in {"continue", "cancel"}:
+def _watching(request: Request) -> Watching | None:
+    told = request.query_params.getlist("onDisconnect") or request.headers.getlist("x-on-disconnect")
+    if told not in ([], ["continue"], ["cancel"]):
         raise InvalidRequest(Violation(field="onDisconnect", reason="is `continue` or `cancel`"))
-    return Watching(after=after if _STEP_ID.fullmatch(after) else None, cancels=told == "cancel")
+    if not _accepts_events(request.headers):
+        return None
+    after = request.headers.get("last-event-id", "")
+    return Watching(after=after if _STEP_ID.fullmatch(after) else None, cancels=told == ["cancel"])
 
 
 def _preferred(prefer: str) -> float:

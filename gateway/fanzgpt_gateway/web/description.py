@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.arrival import HEADER
 
 _ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]{1,128}$"}
@@ -38,6 +39,21 @@ _WATCHING: Final[list[dict[str, Any]]] = [
         "schema": {"enum": ["continue", "cancel"], "default": "continue"},
     },
 ]
+_ANY: Final = {"$ref": "#/components/schemas/JsonValue"}
+_STORABLE: Final = "^[^\\u0000]*$"
+_PARTS: Final[list[dict[str, Any]]] = [
+    {"type": "null"},
+    {"type": "boolean"},
+    {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+    {"type": "number", "not": {"type": "integer"}},
+    {"type": "string", "pattern": _STORABLE},
+    {"type": "object", "propertyNames": {"pattern": _STORABLE}, "additionalProperties": _ANY},
+]
+_JSON_VALUE: Final[dict[str, Any]] = {
+    "description": "Any JSON that can be stored: no U+0000 in texts and names, whole numbers within 64 bits.",
+    # Lists of lists are any, though the same holds there: TypeScript has no name for a list of its own kind.
+    "anyOf": [*_PARTS, {"type": "array", "items": {"anyOf": [*_PARTS, {"type": "array"}]}}],
+}
 _SECURITY: Final = {
     "apiKey": {"type": "http", "scheme": "bearer", "description": "A service's key."},
     "token": {
@@ -64,6 +80,8 @@ def describe(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> None:
     document["components"]["securitySchemes"] = _SECURITY
+    document["components"]["schemas"]["JsonValue"] = _JSON_VALUE
+    links = _links(document)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             # FastAPI's own shape of a wrong body is never sent: ours stands under 400.
@@ -76,7 +94,26 @@ def _complete(document: dict[str, Any]) -> None:
             operation.setdefault("parameters", []).extend(
                 {"name": name, "in": "header", "required": False, **_HEADERS[name]} for name in names
             )
+            if method == "post":
+                for status in ("200", "202"):
+                    operation["responses"][status]["links"] = links
             if method != "delete":
                 operation["parameters"].extend(_WATCHING)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+
+
+def _links(document: dict[str, Any]) -> dict[str, Any]:
+    """From an answer to its request: where it is read, and where it is cancelled."""
+    at_request = document["paths"][f"{PREFIX}/requests/{{request_id}}"]
+    return {
+        name: {
+            "operationId": at_request[method]["operationId"],
+            "parameters": {"path.request_id": "$response.body#/requestId"},
+            "description": text,
+        }
+        for name, method, text in (
+            ("read", "get", "The request by its id"),
+            ("cancel", "delete", "Ends the request early, where it has not ended"),
+        )
+    }

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Match, Route
 
 from fanzgpt_gateway.ledger import LedgerUnavailable
 from fanzgpt_gateway.refusals import InvalidRequest, Refusal
@@ -36,10 +37,13 @@ def answer_failures(app: FastAPI) -> None:
         )
         return reply_to(InvalidRequest(*told))
 
-    async def unrouted(_request: Request, error: Exception) -> JsonReply:
+    async def unrouted(request: Request, error: Exception) -> JsonReply:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
         name = _ERRORS.get(error.status_code, "Request failed")
-        return reply_to(Refusal(error.status_code, name, str(error.detail), headers=error.headers))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods_at(app, request)))
+        return reply_to(Refusal(error.status_code, name, str(error.detail), headers=headers))
 
     async def ledger_away(_request: Request, error: Exception) -> JsonReply:
         log.warning("a request could not be read: %s", error)
@@ -56,6 +60,15 @@ def answer_failures(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, unrouted)
     app.add_exception_handler(LedgerUnavailable, ledger_away)
     app.add_exception_handler(Exception, broken)
+
+
+def _methods_at(app: FastAPI, request: Request) -> set[str]:
+    """Every method of the path: a path's methods are routes of their own, and each knows of itself alone."""
+    found: set[str] = set()
+    for route in app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
 
 
 def _violations(error: RequestValidationError) -> tuple[Violation, ...]:

@@ -42,6 +42,9 @@ def emulator(  # noqa: PLR0917  # one parameter per option
     concurrent: Annotated[int | None, typer.Option(min=1, help="Calls at once; over it: 429.")] = None,
     script: Annotated[Path | None, typer.Option(help="Rules that say which calls go wrong: a JSON list.")] = None,
     seed: Annotated[int, typer.Option(help="Of the random latencies.")] = 0,
+    batch_time: Annotated[
+        float, typer.Option(parser=_duration, metavar="TIME", help="How long a batch takes, at half the price.")
+    ] = 0.0,
     ready_file: Annotated[
         Path | None, typer.Option(help='Written once calls are taken: {"port": …, "pid": …}.')
     ] = None,
@@ -73,6 +76,7 @@ def emulator(  # noqa: PLR0917  # one parameter per option
             concurrent=concurrent,
             words=answer_words,
             seed=seed,
+            batch_seconds=batch_time,
             rules=() if script is None else tuple(read_script_file(script)),
             ready_file=ready_file,
         )

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import orjson
+from pydantic import ValidationError
 
+from fanzgpt_stack.emulator.batch_jobs import BatchFaults
 from fanzgpt_stack.emulator.bill import Bill
 from fanzgpt_stack.emulator.http_requests import HttpRequest
 from fanzgpt_stack.emulator.limits import Limits
@@ -19,11 +21,12 @@ PREFIX = "/emulator/"
 class Control:
     """The routes, all answered at once."""
 
-    def __init__(self, *, bill: Bill, script: Script, limits: Limits, traffic: Traffic) -> None:
+    def __init__(self, *, bill: Bill, script: Script, limits: Limits, traffic: Traffic, batches: BatchFaults) -> None:
         self._bill = bill
         self._script = script
         self._limits = limits
         self._traffic = traffic
+        self._batches = batches
         self._routes: dict[tuple[str, str], Callable[[HttpRequest], Reply]] = {
             ("GET", "bill"): self._show_bill,
             ("DELETE", "bill"): self._clear_bill,
@@ -33,6 +36,7 @@ class Control:
             ("GET", "stats"): self._show_stats,
             ("DELETE", "stats"): self._clear_stats,
             ("GET", "verify"): self._verify,
+            ("POST", "batches"): self._set_batches,
         }
 
     def reply(self, request: HttpRequest) -> Reply:
@@ -73,6 +77,15 @@ class Control:
         self._traffic.clear()
         self._limits.refill()
         return self._show_stats(request)
+
+    def _set_batches(self, request: HttpRequest) -> Reply:
+        try:
+            told = BatchFaults.model_validate_json(request.body)
+        except ValidationError as error:
+            return _json({"error": str(error)}, status=400)
+        for name in told.model_fields_set:
+            setattr(self._batches, name, getattr(told, name))
+        return _json(self._batches.model_dump())
 
     def _verify(self, request: HttpRequest) -> Reply:
         """Whether a text was written here and, where these are given, for this request and attempt."""

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -13,11 +14,16 @@ import orjson
 import uvloop
 
 from fanzgpt_stack.emulator.answers import Author
+from fanzgpt_stack.emulator.anthropic_batches import AnthropicBatches
+from fanzgpt_stack.emulator.anthropic_shape import AnthropicShape
+from fanzgpt_stack.emulator.batch_jobs import BatchFaults, Jobs
 from fanzgpt_stack.emulator.bill import Bill
 from fanzgpt_stack.emulator.connection import Connection
 from fanzgpt_stack.emulator.control import PREFIX, Control
 from fanzgpt_stack.emulator.http_requests import HttpRequest
 from fanzgpt_stack.emulator.limits import Limits
+from fanzgpt_stack.emulator.openai_batches import OpenAIBatches
+from fanzgpt_stack.emulator.openai_shape import OpenAIShape
 from fanzgpt_stack.emulator.prices import price_of
 from fanzgpt_stack.emulator.provider import Pace, Provider
 from fanzgpt_stack.emulator.replies import Reply, whole
@@ -45,6 +51,7 @@ class Options:
     concurrent: int | None = None
     words: int = 24
     seed: int = 0
+    batch_seconds: float = 0.0
     rules: tuple[Rule, ...] = ()
     ready_file: Path | None = None
 
@@ -102,12 +109,15 @@ class _Desk:
             in_flight=self._traffic.in_flight,
             clock=time.monotonic,
         )
-        self._control = Control(bill=bill, script=script, limits=limits, traffic=self._traffic)
+        faults, author = BatchFaults(seconds=options.batch_seconds), Author(words=options.words)
+        self._control = Control(bill=bill, script=script, limits=limits, traffic=self._traffic, batches=faults)
+        kept = partial(Jobs, author=author, bill=bill, script=script, faults=faults, now=time.time)
+        self._batches = (OpenAIBatches(kept(shape=OpenAIShape())), AnthropicBatches(kept(shape=AnthropicShape())))
         self._provider = Provider(
             bill=bill,
             script=script,
             limits=limits,
-            author=Author(words=options.words),
+            author=author,
             pace=options.pace,
             random=Random(options.seed),  # noqa: S311  # repeatable, not secret
             now=time.time,
@@ -135,6 +145,9 @@ class _Desk:
             return self._control.reply(request)
         if request.path == "/v1/models" and request.method == "GET":
             return whole(200, orjson.dumps(self._provider.models(request)))
+        for batches in self._batches:
+            if (reply := batches.reply(request)) is not None:
+                return reply
         return whole(404, orjson.dumps({"error": {"message": f"Invalid URL ({request.method} {request.path})"}}))
 
     def _release(self) -> None:

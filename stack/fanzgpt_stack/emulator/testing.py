@@ -58,6 +58,10 @@ class RunningEmulator:
         """Add rules after those in force; raises EmulatorFailed with what is wrong with them."""
         self._request("POST", "/emulator/script", json.dumps(rules).encode())
 
+    def unscript(self) -> None:
+        """Forget the script alone: every call is answered again."""
+        self._request("DELETE", "/emulator/script")
+
     def fired(self) -> list[Json]:
         """The rules in force, each with how many calls it `matched` and how often it `fired`."""
         rules: list[Json] = json.loads(self._request("GET", "/emulator/script"))
@@ -66,6 +70,11 @@ class RunningEmulator:
     def stats(self) -> Json:
         """`calls`, `finished`, `abandoned`, `in_flight`, `max_in_flight`, `seconds`, `cpu_seconds`."""
         return self._json("GET", "/emulator/stats")
+
+    def batches(self, **told: float) -> Json:
+        """Say what is to become of batches: `seconds`, `lose_creations`, `expire_items`; answers with what holds."""
+        document: Json = json.loads(self._request("POST", "/emulator/batches", json.dumps(told).encode()))
+        return document
 
     def clear(self) -> None:
         """Forget the script, the counts, what the limits have seen, and the bill."""

@@ -1,6 +1,7 @@
 """The scheduler's promises, held by a state machine."""
 
 from collections import defaultdict
+from itertools import pairwise
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -23,10 +24,20 @@ class LanesMachine(RuleBasedStateMachine):
         self.serial = 0
 
     @rule(
-        user=st.integers(0, 3), conversation=st.integers(0, 2), partition=st.integers(0, 1), topic=st.sampled_from("pt")
+        user=st.integers(0, 3),
+        conversation=st.integers(0, 2),
+        partition=st.integers(0, 1),
+        topic=st.sampled_from("pt"),
+        tokens=st.sampled_from((0, 1, 500, 9_000)),
     )
-    def add(self, user: int, conversation: int, partition: int, topic: str) -> None:
-        slot = Slot(lane=f"{user}/{conversation}", user=user, partition=Partition(topic, partition))
+    def add(self, user: int, conversation: int, partition: int, topic: str, tokens: int) -> None:
+        slot = Slot(
+            lane=f"{user}/{conversation}",
+            user=user,
+            partition=Partition(topic, partition),
+            tokens=tokens,
+            weight=1 + user % 2,
+        )
         self.serial += 1
         self.lanes.add(slot, self.serial)
         self.queued[f"{user}/{conversation}"].append((slot, self.serial))
@@ -86,6 +97,64 @@ def test_users_take_turns_however_much_one_of_them_queued() -> None:
     order = [taken[1] for taken in iter(lanes.start, None)]
     assert order.index("quiet") <= 1
     assert len(order) == 51
+
+
+def started_tokens(slots: dict[str, tuple[int, int]], starts: int) -> dict[str, int]:
+    """Tokens started by each user of `tokens` a request and a weight, where all have more than enough to do."""
+    lanes: Lanes[str] = Lanes(Caps(in_flight=100_000, per_user=100_000))
+    for user, (tokens, weight) in slots.items():
+        for n in range(starts):
+            lanes.add(Slot(lane=(user, n), user=user, partition=Partition("t", 0), tokens=tokens, weight=weight), user)
+    begun = dict.fromkeys(slots, 0)
+    for _ in range(starts):
+        taken = lanes.start()
+        assert taken is not None
+        begun[taken[1]] += taken[0].tokens
+    return begun
+
+
+def test_users_start_as_many_tokens_not_as_many_requests() -> None:
+    begun = started_tokens({"short": (100, 1), "usual": (600, 1), "long": (1_000, 1)}, 3_000)
+    assert max(begun.values()) < 1.3 * min(begun.values())
+
+
+def test_who_weighs_twice_starts_twice_the_tokens() -> None:
+    begun = started_tokens({"standard": (400, 1), "premium": (400, 2), "another": (400, 1)}, 3_000)
+    assert 1.9 < begun["premium"] / begun["standard"] < 2.1
+    assert begun["another"] == begun["standard"]
+
+
+def test_who_waits_with_something_large_waits_for_a_few_turns_of_the_others() -> None:
+    lanes: Lanes[str] = Lanes(Caps(in_flight=100_000, per_user=100_000))
+    for user in ("large", "small"):
+        for n in range(1_000):
+            slot = Slot(
+                lane=(user, n), user=user, partition=Partition("t", 0), tokens=8_000 if user == "large" else 500
+            )
+            lanes.add(slot, user)
+    order = [taken[1] for taken in (lanes.start() for _ in range(200)) if taken]
+    places = [place for place, user in enumerate(order) if user == "large"]
+    assert max(after - before for before, after in pairwise(places)) <= 10  # 16 turns are worth as much without aging
+
+
+def test_a_flood_leaves_slots_for_the_others_and_takes_all_when_there_are_none() -> None:
+    lanes: Lanes[str] = Lanes(Caps(in_flight=100, per_user=100))
+    for n in range(500):
+        lanes.add(Slot(lane=("flood", n), user="flood", partition=Partition("t", 0)), "flood")
+    alone = [lanes.start() for _ in range(101)]
+    assert alone[-1] is None
+    assert lanes.running == 100
+    for taken in alone[:50]:
+        assert taken is not None
+        lanes.release(taken[0])
+    for user in range(19):
+        lanes.add(Slot(lane=user, user=user, partition=Partition("t", 0)), "other")
+    beside = [taken[1] for taken in iter(lanes.start, None)]
+    assert beside.count("other") == 19
+    assert lanes.running == 75, "the flood stops where the last quarter begins"
+    for user in range(20, 45):
+        lanes.add(Slot(lane=user, user=user, partition=Partition("t", 0)), "other")
+    assert [taken[1] for taken in iter(lanes.start, None)] == ["other"] * 25
 
 
 def test_topics_share_the_starts_by_their_weights_and_none_waits_for_ever() -> None:

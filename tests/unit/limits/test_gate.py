@@ -94,7 +94,7 @@ async def test_a_call_that_was_refused_gives_back_its_request(gate: Gate, shared
     ticket = await gate.enter(about(100))
     ticket.unused()
     await turns()
-    assert shared.corrected == [Correction(slot=4, change=Load(requests=-1, output=-100), over=1)]
+    assert shared.corrected == [Correction(slot=10, change=Load(requests=-1, output=-100), over=1)]
 
 
 async def test_whoever_gives_up_leaves_room_for_the_next(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """The partitions this member holds: what was taken, what waits, what may be committed."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from fanzgpt_workers.core.offsets import OffsetTracker
@@ -9,10 +9,16 @@ from fanzgpt_workers.core.origin import Origin, Partition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """How much may wait in memory: records per partition and in all, records taken but not passed, bytes in all."""
+    """How much may wait in memory: records per partition and in all, records taken but not passed, bytes in all.
+
+    What one user has waiting in a partition beyond `waiting_per_user` counts neither there nor in all, as long as it
+    is less than `beyond_in_all` altogether: what waits behind a flood is read past it.
+    """
 
     waiting_per_partition: int = 1_000
+    waiting_per_user: int = 50
     waiting_in_all: int = 8_000
+    beyond_in_all: int = 2_000
     uncommitted_per_partition: int = 20_000
     waiting_bytes: int = 64 * 1024 * 1024
 
@@ -22,7 +28,9 @@ class _Held:
     term: int
     tracker: OffsetTracker = field(default_factory=OffsetTracker)
     waiting: int = 0
+    beyond: int = 0
     waiting_bytes: int = 0
+    of_users: dict[Hashable, int] = field(default_factory=dict)
     committed: int | None = None
 
 
@@ -37,6 +45,7 @@ class PartitionBook:
         self._room = room
         self._held: dict[Partition, _Held] = {}
         self._waiting_bytes = 0
+        self._beyond = 0
         self.epoch = 0
 
     def assign(self, partitions: Iterable[Partition], *, term: int) -> None:
@@ -49,7 +58,9 @@ class PartitionBook:
         """Forget: from now on no late completion reaches a commit of these partitions."""
         self.epoch += 1
         for partition in partitions:
-            self._held.pop(partition, None)
+            held = self._held.pop(partition, None)
+            if held is not None:
+                self._beyond -= held.beyond
 
     def __contains__(self, partition: object) -> bool:
         """Whether the partition is held."""
@@ -76,7 +87,7 @@ class PartitionBook:
         return [
             partition
             for partition, held in self._held.items()
-            if held.waiting < share
+            if held.waiting - (held.beyond if self._beyond < self._room.beyond_in_all else 0) < share
             and held.waiting_bytes <= share_of_bytes
             and held.tracker.taken < self._room.uncommitted_per_partition
         ]
@@ -91,21 +102,34 @@ class PartitionBook:
         if held is not None:
             held.tracker.done(origin.offset)
 
-    def queued(self, partition: Partition, size: int) -> None:
+    def queued(self, partition: Partition, user: Hashable, size: int) -> None:
         """A record waits in memory."""
         self._waiting_bytes += size
         held = self._held.get(partition)
         if held is not None:
+            before = held.of_users.get(user, 0)
+            held.of_users[user] = before + 1
             held.waiting += 1
             held.waiting_bytes += size
+            if before >= self._room.waiting_per_user:
+                held.beyond += 1
+                self._beyond += 1
 
-    def unqueued(self, partition: Partition, size: int) -> None:
+    def unqueued(self, partition: Partition, user: Hashable, size: int) -> None:
         """It waits no longer."""
         self._waiting_bytes -= size
         held = self._held.get(partition)
         if held is not None:
+            left = held.of_users[user] - 1
+            if left:
+                held.of_users[user] = left
+            else:
+                del held.of_users[user]
             held.waiting -= 1
             held.waiting_bytes -= size
+            if left >= self._room.waiting_per_user:
+                held.beyond -= 1
+                self._beyond -= 1
 
     def to_commit(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
         """Offsets that have moved since the last commit."""

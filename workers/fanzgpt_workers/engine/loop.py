@@ -257,7 +257,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
 
     def _queue(self, work: Work) -> None:
         self._lanes.add(work.slot, work)
-        self._book.queued(work.slot.partition, work.record.size)
+        self._book.queued(work.slot.partition, work.slot.user, work.record.size)
 
     def _start(self) -> None:
         if self._stopping.is_set() or self._stands_still():
@@ -265,7 +265,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         now = asyncio.get_running_loop().time()
         while self._may_start and (started := self._lanes.start()) is not None:
             _, work = started
-            self._book.unqueued(work.slot.partition, work.record.size)
+            self._book.unqueued(work.slot.partition, work.slot.user, work.record.size)
             self._began[work.record.origin] = now
             self._running[work.record.origin] = asyncio.create_task(
                 self._perform(work, self._book.term(work.slot.partition))
@@ -302,7 +302,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             self._let_go()
         for partition in partitions:
             for work in self._lanes.drop(partition):
-                self._book.unqueued(partition, work.record.size)
+                self._book.unqueued(partition, work.slot.user, work.record.size)
         running = list(self._running.values())
         if running:
             _, left = await asyncio.wait(running, timeout=self._limits.drain_seconds)

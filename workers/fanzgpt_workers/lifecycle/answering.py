@@ -15,6 +15,7 @@ from fanzgpt_schemas.requests import OnUnknown
 from fanzgpt_workers.core.admission import Switch, admit
 from fanzgpt_workers.core.attempts import AttemptEnded, PastAttempt
 from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, OwnedElsewhere
+from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Saving, Superseded
 from fanzgpt_workers.core.routing import NoTarget, Routes
 from fanzgpt_workers.errors import InputRefused, LetGo, OutputRefused
@@ -84,11 +85,12 @@ class Answering:
         content_filter: ContentFilter | None = None,
         wishes: Wishes | None = None,
         windows: Windows | None = None,
+        costs: Costs | None = None,
     ) -> None:
         """`owner` names this run of this process in the ledger.
 
         Without a filter nothing is blocked, without windows nobody asks too much; `wishes` is where cancellations are
-        heard.
+        heard; `costs` learns from answers.
         """
         self._books = books
         self._caller = caller
@@ -100,6 +102,7 @@ class Answering:
         self._filter = content_filter
         self._wishes = wishes or Wishes(clock)
         self._windows = windows
+        self._costs = costs or Costs()
         self._claiming = Waits()
 
     def let_go(self) -> None:
@@ -184,6 +187,8 @@ class Answering:
             return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
         match answer:
             case Answered(output=output, course=course, attempt=attempt):
+                if course.usage is not None:
+                    self._costs.learn(request.event.type, course.usage.output)
                 return await self._complete(request, epoch, output, course, settles=attempt)
             case Shared(answer=known, course=course):
                 return await self._complete(request, epoch, known.output, course)

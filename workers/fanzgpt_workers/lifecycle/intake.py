@@ -8,6 +8,7 @@ from fanzgpt_schemas.codec import decode_request, encode, readable_identity
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_schemas.generation import GenerationFailed
 from fanzgpt_schemas.identity import event_id, request_key
+from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.lanes import Slot
 from fanzgpt_workers.lifecycle.answering import Answering
 from fanzgpt_workers.lifecycle.events import SOURCE
@@ -49,13 +50,17 @@ class GenerationIntake:
         dead_letters: DeadLetters,
         clock: Clock,
         observer: IntakeObserver,
+        costs: Costs | None = None,
+        premium_weight: int = 1,
     ) -> None:
-        """Wire up."""
+        """Wire up. `costs` knows about how much requests take; users with a premium subscription weigh so much."""
         self._answering = answering
         self._publication = publication
         self._dead_letters = dead_letters
         self._clock = clock
         self._observer = observer
+        self._costs = costs or Costs()
+        self._premium_weight = premium_weight
         self._broken_in_a_row = 0
 
     def work(self, record: Record) -> Work:
@@ -73,7 +78,14 @@ class GenerationIntake:
             event=event, origin=origin, stated_at_ms=record.timestamp_ms, traceparent=decoded.envelope.traceparent
         )
         lane: object = (event.user_id, event.conversation_id) if event.conversation_id else request.key
-        slot = Slot(lane=lane, user=event.user_id, partition=origin.of)
+        is_premium = event.metadata is not None and event.metadata.get("subscription") == "premium"
+        slot = Slot(
+            lane=lane,
+            user=event.user_id,
+            partition=origin.of,
+            tokens=self._costs.of(event.type, record.size, event.options.max_tokens),
+            weight=self._premium_weight if is_premium else 1,
+        )
         return Work(record, slot, partial(self._answer, record, request))
 
     async def _answer(self, record: Record, request: LiveRequest, term: int) -> Handled:

@@ -2,7 +2,7 @@
 -- provider said last, or nothing: the slot of the call that it answered, then limit and remaining of requests, tokens,
 -- input tokens and output tokens, -1 where it said nothing; then for each correction its slot, the seven numbers by which
 -- the load there changes, and the call that is over or -. What has left the window is left alone.
-local FORMAT, UNLIMITED = '%.0f %.0f %.0f %.0f %.0f %.0f %.0f', 1e15
+local FORMAT, UNLIMITED, SLOT_MS = '%.0f %.0f %.0f %.0f %.0f %.0f %.0f', 1e15, 100
 local stored = redis.call('HMGET', KEYS[1], 'o', 'sum')
 local oldest = tonumber(stored[1])
 
@@ -50,7 +50,7 @@ if #said > 0 then
     local time = redis.call('TIME')
     local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
     local own, later = {unpack(sum)}, {}
-    for slot = said[1] + 1, math.floor(now_ms / 250) + 1 do
+    for slot = said[1] + 1, math.floor(now_ms / SLOT_MS) + 1 do
         later[#later + 1] = slot
     end
     if #later > 0 then

@@ -17,7 +17,7 @@ from fanzgpt_workers.limits.minute import SLOT_MS, Correction, Minute, Told
 
 FEWEST_AT_ONCE: Final = 8
 MOST_AT_ONCE: Final = 256
-LONGEST_WAIT: Final = 1.0
+LONGEST_WAIT: Final = 0.2
 """Seconds after which it is asked again at the latest: another worker may have given something back."""
 SHORTEST_WAIT: Final = 0.02
 NEGLIGIBLE_SECONDS: Final = 0.05

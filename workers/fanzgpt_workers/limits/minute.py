@@ -8,8 +8,10 @@ from fanzgpt_workers.core.headroom import Headroom
 from fanzgpt_workers.core.load import Limit, Load
 
 SECONDS: Final = 60
-SLOT_MS: Final = 250
-SLOTS: Final = SECONDS * 1000 // SLOT_MS
+SLOT_MS: Final = 100
+SLOTS: Final = SECONDS * 1000 // SLOT_MS + 1
+"""As many as stay in the window. One more than the minute has: of two calls that were let through a minute apart, the
+second may arrive sooner than the first did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@
 -- calls at once), the tolerance, the deviations, how long a call is held at most, this worker, the number of its first call,
 -- then each call's load in their order.
 -- A load is seven numbers (see fanzgpt_workers.core.load, which this follows): requests, input, output, expected,
--- variance, most, shared. The window is a hash of slots (a quarter of a second -> load) with their sum; o, the oldest slot
+-- variance, most, shared. The window is a hash of slots (a tenth of a second -> load) with their sum; o, the oldest slot
 -- that may be in it; and told, what others use of the limit as the provider sees it (see correct.lua). Slots stay whole,
--- so a minute here is a little longer than the provider's, never shorter.
+-- and one more than a minute has: of two calls granted a minute apart, the second may arrive sooner than the first did.
 -- Answers: {the slot of the reservations, how many were granted, milliseconds to wait for the next, workers}.
-local SLOT_MS, SLOTS, SECONDS, GONE_MS, LOOK_MS, FIRST = 250, 240, 60, 3000, 200, 11
+local SLOT_MS, SLOTS, SECONDS, GONE_MS, LOOK_MS, FIRST = 100, 601, 60, 3000, 200, 11
 local FORMAT, UNLIMITED = '%.0f %.0f %.0f %.0f %.0f %.0f %.0f', 1e15
 local most_requests, most_tokens, most_input, most_output, concurrent =
     tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])

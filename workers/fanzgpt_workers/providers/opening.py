@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Literal
 
+from fanzgpt_workers.batches.ports import BatchApi
 from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.ports import Completion, Provider, ProviderCall
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
@@ -44,6 +45,17 @@ def open_providers(
         later = at_once is not None and endpoint.name not in at_once
         opened[endpoint.name] = _OpenedLater(endpoint.name, opens) if later else opens()
     return opened
+
+
+def open_batch_api(endpoint: Endpoint, *, now: Callable[[], float] = time.time) -> BatchApi:
+    """The endpoint's batches, over its SDK; close with `aclose`. Nothing is sent yet."""
+    if endpoint.protocol == "chat-completions":
+        from fanzgpt_workers.providers.openai_batches import OpenAIBatches  # noqa: PLC0415 - see above
+
+        return OpenAIBatches(endpoint, now=now)
+    from fanzgpt_workers.providers.anthropic_batches import AnthropicBatches  # noqa: PLC0415 - see above
+
+    return AnthropicBatches(endpoint, now=now)
 
 
 def _open(endpoint: Endpoint, transport: Transport, bounds: Bounds, now: Callable[[], float]) -> Provider:

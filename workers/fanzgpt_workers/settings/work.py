@@ -32,7 +32,16 @@ class GenerationSettings(Group):
         ge=1,
         le=1_000_000,
         description="Records of one partition that wait in memory, where GENERATION_WAITING_RECORDS leaves it so many. "
-        "Fairness between users reaches this far; 1000 are two rounds of the process.",
+        "Fairness between users reaches this far; 1000 are two rounds of the process. Of one user 50 count, as long as "
+        "no more than 2000 are beyond that in all: a flood is read past.",
+    )
+    premium_weight: int = Field(
+        2,
+        alias="GENERATION_PREMIUM_WEIGHT",
+        ge=1,
+        le=100,
+        description="How many times a user whose request says `subscription: premium` in its metadata weighs among the "
+        "users that wait. 2, as the gateway's window lets them ask twice as much.",
     )
     waiting_records: int = Field(
         8_000,

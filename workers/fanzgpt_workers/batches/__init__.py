@@ -1,0 +1,1 @@
+"""Requests that can wait, called together at half the price."""
