@@ -81,7 +81,13 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
     # The last one added is the first one passed.
     # In base64, with what stands around it.
     larger = {UPLOADS: settings.image_bytes, f"{PREFIX}/media/analyze-image": settings.image_bytes * 4 // 3 + 65_536}
-    app.add_middleware(BodyBounds, most_bytes=settings.body_bytes, seconds=settings.body_seconds, larger=larger)
+    app.add_middleware(
+        BodyBounds,
+        most_bytes=settings.body_bytes,
+        seconds=settings.body_seconds,
+        larger=larger,
+        unparsed=(UPLOADS,),
+    )
     app.add_middleware(Door, authenticator=parts.authenticator)
     if settings.cors_origins:
         app.add_middleware(

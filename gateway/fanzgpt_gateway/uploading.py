@@ -5,12 +5,18 @@ from base64 import b64decode
 from typing import Final
 
 from fanzgpt_gateway.object_store import MediaStore
-from fanzgpt_gateway.refusals import InvalidRequest, Refusal
-from fanzgpt_schemas.errors import Violation
+from fanzgpt_gateway.refusals import Refusal
 from fanzgpt_schemas.identity import user_key
 from fanzgpt_schemas.uploads import digest_of, image_type, upload_key, upload_url
 
 _DATA_URL: Final = re.compile(r"data:image/[a-z+.-]{1,20};base64,", re.IGNORECASE)
+
+
+class ImageNotTaken(Refusal):
+    """What was sent is not an image that is kept here, however well the call was formed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(422, "Image not taken", message)
 
 
 class Uploading:
@@ -25,18 +31,16 @@ class Uploading:
         """The image's address for an `imageUrl` and its type; the same bytes of the same user have the same address.
 
         Raises:
-            Refusal: there is no store, it does not answer, or the image is too large.
-            InvalidRequest: it is no image that models look at.
+            ImageNotTaken: there is no store, or it is no image that models look at.
+            Refusal: the store does not answer, or the image is too large.
         """
         if self._store is None:
-            raise Refusal(
-                501, "Not set up", "Images cannot be kept here: OBJECT_STORE_URL is not set; send an https URL"
-            )
+            raise ImageNotTaken("Images cannot be kept here: OBJECT_STORE_URL is not set; send an https URL")
         if len(data) > self._most:
             raise Refusal(413, "Body too large", f"An image of at most {self._most:,} bytes is taken")
         kind = image_type(data)
         if kind is None:
-            raise _wrong("is no PNG, JPEG, GIF or WebP image")
+            raise ImageNotTaken("This is no PNG, JPEG, GIF or WebP image")
         digest = digest_of(data)
         await self._store.put(upload_key(user_key(user_id), digest), data)
         return upload_url(digest), kind
@@ -45,14 +49,10 @@ class Uploading:
         """The same for a `data:` URL."""
         head = _DATA_URL.match(url)
         if head is None:
-            raise _wrong("is no data:image/...;base64 URL")
+            raise ImageNotTaken("This is no data:image/...;base64 URL")
         try:
             data = b64decode(url[head.end() :], validate=True)
         except ValueError:
-            raise _wrong("is not base64") from None
+            raise ImageNotTaken("The data URL is not base64") from None
         kept, _ = await self.keep(data, user_id)
         return kept
-
-
-def _wrong(reason: str) -> InvalidRequest:
-    return InvalidRequest(Violation(field="imageUrl", reason=reason))

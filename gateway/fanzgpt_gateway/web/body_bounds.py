@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -23,9 +23,19 @@ class BodyBounds:
     """ASGI middleware: reads the body within its bounds and hands it on whole."""
 
     def __init__(
-        self, app: ASGIApp, *, most_bytes: int, seconds: float, larger: Mapping[str, int] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        most_bytes: int,
+        seconds: float,
+        larger: Mapping[str, int] | None = None,
+        unparsed: Collection[str] = (),
     ) -> None:
-        """`seconds` is for the whole body, however slowly its parts come. `larger` has the bounds of single paths."""
+        """`seconds` is for the whole body, however slowly its parts come.
+
+        `larger` has the bounds of single paths; the bodies of those in `unparsed` are no JSON.
+        """
+        self._unparsed = unparsed
         self._larger = larger or {}
         self._app = app
         self._most = most_bytes
@@ -38,9 +48,8 @@ class BodyBounds:
             return
         try:
             body = await self._read(scope, receive, self._larger.get(scope["path"], self._most))
-            # Of what is no JSON nothing is nested, whatever its bytes look like.
-            is_json = not Headers(scope=scope).get("content-type", "").startswith("image/")
-            if is_json and depth_exceeds(body, DEEPEST):
+            # Of what is never parsed nothing is nested, whatever its bytes look like.
+            if scope["path"] not in self._unparsed and depth_exceeds(body, DEEPEST):
                 raise InvalidRequest(Violation(field="(body)", reason=f"is nested more than {DEEPEST} levels deep"))
         except Refusal as refusal:
             await reply_to(refusal)(scope, receive, send)

@@ -122,7 +122,7 @@ def generation(asking: Asking, streaming: Streaming, uploading: Uploading, call_
 
 async def _without_bytes(body: ImageAnalysisBody, call: Call, uploading: Uploading) -> ImageAnalysisBody:
     """The body with its image kept, where the image is in it: no event carries one."""
-    if body.image_url[:5].lower() != "data:":
+    if not body.image_url.startswith("data:"):
         return body
     user = call.caller.acts_for(body.user_id, required=False)
     return body.model_copy(update={"image_url": await uploading.keep_data_url(body.image_url, user)})

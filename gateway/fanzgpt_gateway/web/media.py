@@ -21,11 +21,10 @@ from fanzgpt_schemas.uploads import is_signed
 
 UPLOADS: Final = f"{PREFIX}/media/images"
 KEPT_SECONDS: Final = 3_600
-_IMAGES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _BINARY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {kind: {"schema": {"type": "string", "contentMediaType": kind}} for kind in _IMAGES},
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -45,12 +44,13 @@ def uploads(uploading: Uploading, call_of: CallOf) -> APIRouter:
     errors: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": text}
         for status, text in {
-            400: "It is no image",
+            400: "The call is wrong",
             401: "No token, or one that is not believed",
             403: "The user may not use AI",
             408: "The body did not arrive in time",
             413: "The image is too large",
-            501: "There is no object store here",
+            422: "It is no PNG, JPEG, GIF or WebP image, or there is no object store here",
+            429: "Too many calls",
             503: "The object store does not answer",
         }.items()
     }

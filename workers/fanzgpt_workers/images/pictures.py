@@ -18,7 +18,7 @@ Delivery = Literal["fetch", "pass"]
 
 
 class RequestedPictures:
-    """Implements `media_ports.Pictures`. Holds at most `at_once` images, from their first byte to the end of their calls."""
+    """Implements `media_ports.Pictures`. Holds at most `at_once` images, each until its calls are over."""
 
     def __init__(
         self,

@@ -180,11 +180,9 @@ class Answering:
         except Lost:
             self._observer.found(request, "superseded")
             return Handled.LET_GO
-        except InputRefused as refused:
-            detail, retryable = str(refused), refused.retryable
-            return await self._fail(request, epoch, "rejected", detail, retryable=retryable, course=unstarted)
-        except OutputRefused as refused:
-            return await self._fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
+        except (InputRefused, OutputRefused) as refused:
+            again = isinstance(refused, InputRefused) and refused.retryable
+            return await self._fail(request, epoch, "rejected", str(refused), retryable=again, course=unstarted)
         match answer:
             case Answered(output=output, course=course, attempt=attempt):
                 if course.usage is not None:

@@ -45,7 +45,8 @@ class FeatureSettings(Group):
     voice_processing: OnlyTrue = Field(
         default=False,
         alias="FEATURE_VOICE_PROCESSING",
-        description="Voice synthesis. Off until somebody decides to pay for it.",
+        description="Voice synthesis. Off until somebody decides to pay for it; needs OBJECT_STORE_URL. The embedded "
+        "stack turns it on, with a stand-in that is no voice.",
     )
     blocked_terms: Terms = Field(
         default=(),
