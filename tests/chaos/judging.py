@@ -197,12 +197,12 @@ def _differences(attempts: Sequence[Any], bill: Sequence[Mapping[str, Any]]) -> 
 
 
 async def _wrong_preferences(system: System, records: Sequence[Record]) -> int:
-    """Users whose preferences are not those of the highest version and id that was published."""
-    highest: dict[str, tuple[int, str, str]] = {}
+    """Users whose tone is not that of the highest version and id that was published; an example may state none."""
+    highest: dict[str, tuple[int, str, str | None]] = {}
     for record in records:
         if record.origin.topic == PREFERENCES_TOPIC:
             event = orjson.loads(record.value or b"")
-            stated = (event["version"], _header(record, "ce_id"), event["preferences"]["tone"])
+            stated = (event["version"], _header(record, "ce_id"), event["preferences"].get("tone"))
             highest[event["userId"]] = max(stated, highest.get(event["userId"], stated))
     connection = await asyncpg.connect(system.endpoints["DATABASE_URL"])
     try:
@@ -210,7 +210,7 @@ async def _wrong_preferences(system: System, records: Sequence[Record]) -> int:
     finally:
         await connection.close()
     tones = {row["id"]: row["tone"] for row in found}
-    return sum(tones.get(user_key(user)) != tone for user, (_, _, tone) in highest.items())
+    return sum(tone not in (None, tones.get(user_key(user))) for user, (_, _, tone) in highest.items())
 
 
 async def _uncommitted(bootstrap: str, group: str) -> int:
