@@ -30,6 +30,7 @@ def own_environ(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
         "OBJECT_STORE_URL": (tmp_path / "objects").as_uri(),
         "MEDIA_SIGNING_KEY": SECRET,
         "FANZ_GPT_URL": "http://gateway.example",
+        "IMAGE_MAX_BYTES": "100000",
     }
 
 
@@ -121,7 +122,7 @@ async def test_an_image_that_is_sent_is_analysed_for_its_own_user_and_for_no_oth
         ]
         assert [reply.status for reply in wrong] == [422, 400, 400]
         assert (
-            await mine.post(UPLOAD, b"\x89PNG\r\n\x1a\n" + b"[" * 3_500_000, Content_Type="image/png")
+            await mine.post(UPLOAD, b"\x89PNG\r\n\x1a\n" + b"[" * 100_000, Content_Type="image/png")
         ).status == 413
     assert len(emulator.bill()) == 2
     assert len(list((tmp_path / "objects" / "uploads").rglob("*-*/*"))) == 2
