@@ -134,10 +134,10 @@ async def one_round(system: System, dues: Iterator[Due], prefix: str, *, seconds
 
 @app.command()
 def main(
-    rate: Annotated[float, typer.Option(help="Requests a second of each of the fifty.")] = 0.2,
-    seconds: Annotated[float, typer.Option(min=2, help="Of each round.")] = 30.0,
+    rate: Annotated[float, typer.Option(help="Requests a second of each of the fifty.")] = 0.1,
+    seconds: Annotated[float, typer.Option(min=2, help="Of each round.")] = 40.0,
     latency: Annotated[float, typer.Option(help="Of the provider, in ms.")] = 500.0,
-    in_flight: Annotated[int, typer.Option(min=2, help="Slots of the worker.")] = 20,
+    in_flight: Annotated[int, typer.Option(min=2, help="Slots of the worker.")] = 16,
     head_start: Annotated[int, typer.Option(min=0, help="Backlog with which the flood begins.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Requests on the batch topic.")] = 40,
 ) -> None:

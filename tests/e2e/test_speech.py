@@ -121,9 +121,7 @@ async def test_an_image_that_is_sent_is_analysed_for_its_own_user_and_for_no_oth
             await mine.post(LOOK, {**asked, "imageUrl": "data:image/png;base64,!!!!"}),
         ]
         assert [reply.status for reply in wrong] == [422, 400, 400]
-        assert (
-            await mine.post(UPLOAD, b"\x89PNG\r\n\x1a\n" + b"[" * 100_000, Content_Type="image/png")
-        ).status == 413
+        assert (await mine.post(UPLOAD, b"\x89PNG\r\n\x1a\n" + b"[" * 100_000, Content_Type="image/png")).status == 413
     assert len(emulator.bill()) == 2
     assert len(list((tmp_path / "objects" / "uploads").rglob("*-*/*"))) == 2
 

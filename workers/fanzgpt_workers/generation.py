@@ -35,7 +35,7 @@ from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
 from fanzgpt_workers.limits.user_windows import Allowances, UserWindows
 from fanzgpt_workers.media import kept, objects, own_models, pictures, spoken
-from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredProvider, MeasuredPublisher
+from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredPricing, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.partials.redis_outlet import RedisOutlet
 from fanzgpt_workers.partials.showing import PartialAnswers
 from fanzgpt_workers.ports import Clock, Provider
@@ -82,7 +82,6 @@ async def open_generation(
         settings.features.blocked_terms,
         file=Path(settings.features.blocked_terms_file) if settings.features.blocked_terms_file else None,
     )
-    known = {e.name: listed for e in endpoints if (listed := listed_as(e)) is not None}
     async with (
         await open_database(
             settings.database.url.get_secret_value(),
@@ -115,7 +114,7 @@ async def open_generation(
         breakers_of_models = breakers(ai, redis, observer=watch)
         answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
         partials = None if redis is None else _partials(redis, content_filter, watch)
-        pricing = ListPricing(listed_as=known)
+        pricing = price_list(ai)
         caller = Caller(
             books=books,
             providers={
@@ -123,7 +122,7 @@ async def open_generation(
                 for name, each in providers.items()
             },
             prompts=PromptLibrary(today=date.today, speech=spoken(settings.media, store)),
-            pricing=pricing,
+            pricing=MeasuredPricing(pricing, watch.metrics),
             purse=budgeting.purse(settings.budgets, ai, pricing=pricing, observer=watch),
             clock=clock,
             new_id=_random_id,
@@ -278,6 +277,11 @@ def _call_policy(ai: ProviderSettings) -> CallPolicy:
         max_tokens=ai.max_tokens,
         temperature=ai.temperature,
     )
+
+
+def price_list(ai: ProviderSettings) -> ListPricing:
+    """The prices that hold for the providers of these settings."""
+    return ListPricing(listed_as={e.name: listed for e in _endpoints(ai) if (listed := listed_as(e)) is not None})
 
 
 def _endpoints(ai: ProviderSettings) -> list[Endpoint]:

@@ -28,10 +28,6 @@ class GenerationWatch:
     def ended(self, request: LiveRequest, status: str, course: Course) -> None:
         """An ending was saved by this worker."""
         self.metrics.generation_ended(request.event.type, status, course.latency_ms / 1000)
-        if course.usage is not None and course.provider is not None and course.model is not None:
-            usd = None if course.price is None or course.price.usd is None else float(course.price.usd)
-            tokens = course.usage.input + course.usage.output
-            self.metrics.tokens_used(course.provider, course.model, tokens, usd)
         if course.saved_usd is not None and course.provider is not None and course.model is not None:
             self.metrics.saved(course.provider, course.model, float(course.saved_usd))
         self._log.debug("ended", request_id=request.event.request_id, status=status)
@@ -144,7 +140,7 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Bre
     """Look at the engine ahead of every scrape."""
 
     def look() -> None:
-        book = engine.book
+        book, placed = engine.book, engine.waiting_for()
         metrics.engine_state(
             EngineState(
                 in_flight=engine.running,
@@ -152,6 +148,9 @@ def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Bre
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
                 waiting={
+                    "lane": placed["lane"],
+                    "user": placed["user"],
+                    "process": placed["process"],
                     "provider-limit": limits.waiting,
                     "breaker": breakers.waiting,
                     "same-question": 0 if answers is None else answers.waiting,

@@ -128,6 +128,24 @@ class Say(_Action):
     text: str
 
 
+class Count(_Action):
+    """Answer, and count tokens of kinds with prices of their own, or at another tier. Billed.
+
+    `input` and `output` are the totals where they are given; cached and audio tokens are parts of these.
+    """
+
+    do: Literal["count"] = "count"
+    input: Annotated[int, Field(ge=0)] | None = None
+    output: Annotated[int, Field(ge=0)] | None = None
+    cache_read: Annotated[int, Field(ge=0)] = 0
+    cache_write: Annotated[int, Field(ge=0)] = 0
+    cache_write_1h: Annotated[int, Field(ge=0)] = 0
+    reasoning: Annotated[int, Field(ge=0)] = 0
+    input_audio: Annotated[int, Field(ge=0)] = 0
+    output_audio: Annotated[int, Field(ge=0)] = 0
+    tier: Literal["flex", "priority", "batch"] | None = None
+
+
 class StreamFault(_Action):
     """Stream an answer with a fault in it, after so many pieces of text. Billed by default.
 
@@ -142,9 +160,9 @@ class StreamFault(_Action):
 
 
 Action = Annotated[
-    Status | Hang | Slow | Drip | Cut | Reset | Garbage | Finish | Say | StreamFault, Field(discriminator="do")
+    Status | Hang | Slow | Drip | Cut | Reset | Garbage | Finish | Say | Count | StreamFault, Field(discriminator="do")
 ]
-AnyAction = Status | Hang | Slow | Drip | Cut | Reset | Garbage | Finish | Say | StreamFault
+AnyAction = Status | Hang | Slow | Drip | Cut | Reset | Garbage | Finish | Say | Count | StreamFault
 
 
 def outcome_of(action: AnyAction) -> str:

@@ -194,12 +194,17 @@ def _tool_use(name: str, arguments: object, response_id: str) -> dict[str, objec
 
 
 def _usage(answer: Answer, output_tokens: int) -> dict[str, object]:
+    kinds = answer.kinds
     return {
-        "input_tokens": answer.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "input_tokens": answer.input_tokens - kinds.cache_read - kinds.cache_write,
+        "cache_creation_input_tokens": kinds.cache_write,
+        "cache_read_input_tokens": kinds.cache_read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": kinds.cache_write - kinds.cache_write_1h,
+            "ephemeral_1h_input_tokens": kinds.cache_write_1h,
+        },
         "output_tokens": output_tokens,
-        "service_tier": "standard",
+        "service_tier": kinds.tier or "standard",
     }
 
 

@@ -43,6 +43,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """Which of an answer's tokens are of a kind with a price of its own, and the tier that it is charged at.
+
+    Cached and audio tokens are parts of the input and of the output; those written for an hour of those written.
+    """
+
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    input_audio: int = 0
+    output_audio: int = 0
+    tier: Literal["flex", "priority", "batch"] | None = None
+
+
+PLAIN: Final = Kinds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What is answered. `text` is the JSON of the tool's input where a tool was asked for."""
 
@@ -50,6 +69,7 @@ class Answer:
     finish: Finish
     input_tokens: int
     output_tokens: int
+    kinds: Kinds = PLAIN
 
 
 class CallRefused(Exception):

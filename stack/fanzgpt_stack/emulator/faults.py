@@ -10,6 +10,7 @@ import orjson
 
 from fanzgpt_stack.emulator.actions import (
     AnyAction,
+    Count,
     Cut,
     Drip,
     Finish,
@@ -21,7 +22,7 @@ from fanzgpt_stack.emulator.actions import (
     Status,
     StreamFault,
 )
-from fanzgpt_stack.emulator.calls import Answer, text_tokens
+from fanzgpt_stack.emulator.calls import Answer, Kinds, text_tokens
 from fanzgpt_stack.emulator.rendering import Exchange, answered, document, events
 from fanzgpt_stack.emulator.replies import Headers, Reply, streamed, whole
 from fanzgpt_stack.emulator.vendor import Refused
@@ -38,7 +39,7 @@ def acted(action: AnyAction, exchange: Exchange, answer: Answer) -> Reply:
             return _garbage(action, exchange, answer)
         case StreamFault():
             return _faulty_stream(action, exchange, answer)
-        case Finish() | Say():
+        case Finish() | Say() | Count():
             return answered(exchange, altered(action, answer))
         case Slow():
             return answered(replace(exchange, delay=exchange.delay + action.seconds), answer)
@@ -64,6 +65,14 @@ def altered(action: AnyAction | None, answer: Answer) -> Answer:
     match action:
         case Say(text=text):
             return replace(answer, text=text, output_tokens=text_tokens(text))
+        case Count():
+            kinds = Kinds(**action.model_dump(exclude={"do", "billed", "input", "output"}))
+            return replace(
+                answer,
+                input_tokens=answer.input_tokens if action.input is None else action.input,
+                output_tokens=answer.output_tokens if action.output is None else action.output,
+                kinds=kinds,
+            )
         case Finish(reason="length"):
             text = answer.text[: max(1, len(answer.text) // 2)]
             return replace(answer, text=text, finish="length", output_tokens=text_tokens(text))

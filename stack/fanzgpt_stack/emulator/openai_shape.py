@@ -95,7 +95,7 @@ class OpenAIShape:
             "model": call.model,
             "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.finish]}],
             "usage": _usage(answer),
-            "service_tier": "default",
+            "service_tier": answer.kinds.tier or "default",
             "system_fingerprint": None,
         }
 
@@ -120,7 +120,7 @@ class OpenAIShape:
             "object": "chat.completion.chunk",
             "created": marks.created,
             "model": call.model,
-            "service_tier": "default",
+            "service_tier": answer.kinds.tier or "default",
             "system_fingerprint": None,
         }
         if call.stream_usage:
@@ -208,14 +208,18 @@ def _tool_call(name: str, arguments: str, response_id: str) -> dict[str, object]
 
 
 def _usage(answer: Answer) -> dict[str, object]:
+    kinds = answer.kinds
+    of_input: dict[str, object] = {"cached_tokens": kinds.cache_read, "audio_tokens": kinds.input_audio}
+    if kinds.cache_write:
+        of_input["cache_write_tokens"] = kinds.cache_write
     return {
         "prompt_tokens": answer.input_tokens,
         "completion_tokens": answer.output_tokens,
         "total_tokens": answer.input_tokens + answer.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": of_input,
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
+            "reasoning_tokens": kinds.reasoning,
+            "audio_tokens": kinds.output_audio,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },

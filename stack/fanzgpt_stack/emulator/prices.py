@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Final
 
-from fanzgpt_stack.emulator.calls import Vendor
+from fanzgpt_stack.emulator.calls import Answer, Vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,32 @@ def character_price(vendor: Vendor, model: str) -> int:
     except LookupError:
         return FLAT_CHARACTER
     return _per_token(price.input_price) or FLAT_CHARACTER
+
+
+def price_of_kinds(vendor: Vendor, model: str, answer: Answer) -> int:
+    """The nano-dollars of an answer whose tokens have several prices: the list is asked for this very sum."""
+    from genai_prices import calc_price  # noqa: PLC0415  # as above
+    from genai_prices.types import Usage  # noqa: PLC0415  # as above
+
+    kinds = answer.kinds
+    counts = {
+        "cache_read_tokens": kinds.cache_read,
+        "cache_write_tokens": kinds.cache_write,
+        "cache_write_1h_tokens": kinds.cache_write_1h,
+        "input_audio_tokens": kinds.input_audio,
+        "output_audio_tokens": kinds.output_audio,
+    }
+    usage = Usage(
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        **{name: tokens for name, tokens in counts.items() if tokens},
+    )
+    context = {"processing" if kinds.tier == "batch" else "service_tier": kinds.tier} if kinds.tier else None
+    try:
+        price = calc_price(usage, model, provider_id=vendor, price_context=context)
+    except LookupError:
+        return FLAT.of(answer.input_tokens, answer.output_tokens)
+    return round(price.total_price * _NANO)
 
 
 def _per_token(sampled: Decimal) -> int:

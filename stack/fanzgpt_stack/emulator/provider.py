@@ -12,13 +12,13 @@ from fanzgpt_stack.emulator.actions import Status, is_billed, outcome_of
 from fanzgpt_stack.emulator.answers import Author
 from fanzgpt_stack.emulator.anthropic_shape import AnthropicShape
 from fanzgpt_stack.emulator.bill import Bill, BillLine
-from fanzgpt_stack.emulator.calls import Answer, CallRefused
+from fanzgpt_stack.emulator.calls import PLAIN, Answer, CallRefused
 from fanzgpt_stack.emulator.faults import acted, altered, told_wait
 from fanzgpt_stack.emulator.http_requests import HttpRequest
 from fanzgpt_stack.emulator.limits import Limits, Standing
 from fanzgpt_stack.emulator.openai_shape import OpenAIShape
 from fanzgpt_stack.emulator.own_ids import attempt_id, request_id
-from fanzgpt_stack.emulator.prices import character_price, price_of
+from fanzgpt_stack.emulator.prices import character_price, price_of, price_of_kinds
 from fanzgpt_stack.emulator.rendering import Exchange, answered
 from fanzgpt_stack.emulator.replies import Headers, Reply, whole
 from fanzgpt_stack.emulator.scripts import Script
@@ -121,10 +121,12 @@ class Provider:
     ) -> None:
         call = exchange.call
         cost = 0
-        if paid is not None:
+        if paid is not None and paid.kinds is PLAIN:
             cost = price_of(call.vendor, call.model).of(paid.input_tokens, paid.output_tokens)
             if call.speech is not None:
                 cost = character_price(call.vendor, call.model) * call.characters
+        elif paid is not None:
+            cost = price_of_kinds(call.vendor, call.model, paid)
         self._bill.add(
             BillLine(
                 seq=exchange.marks.number,

@@ -184,6 +184,18 @@ def test_a_full_user_holds_up_no_topic() -> None:
     assert taken[1] == "priority"
 
 
+def test_what_waits_says_what_for() -> None:
+    lanes: Lanes[int] = Lanes(Caps(in_flight=3, per_user=2))
+    here = Partition("t", 0)
+    for n in range(3):
+        lanes.add(Slot(lane="conversation", user="talks", partition=here), n)
+    for n in range(4):
+        lanes.add(Slot(lane=n, user="busy", partition=here), n)
+    assert [lanes.start() is not None for _ in range(4)] == [True, True, True, False]
+    lanes.add(Slot(lane="late", user="late", partition=here), 0)
+    assert lanes.causes() == {"lane": 2, "user": 2, "process": 1}
+
+
 def test_nothing_is_remembered_of_users_who_are_gone() -> None:
     lanes: Lanes[int] = Lanes(CAPS)
     for n in range(100):

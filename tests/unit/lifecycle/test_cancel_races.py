@@ -1,6 +1,10 @@
-"""Cancelling races answering: whichever comes first, there is one ending, and every attempt has its end."""
+"""Cancelling races answering: whichever comes first, there is one ending, and every attempt has its end.
+
+CANCEL_RACES=N runs so many.
+"""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
@@ -14,7 +18,7 @@ from fanzgpt_schemas.identity import request_key
 from fanzgpt_workers.errors import ServerError
 from fanzgpt_workers.records import Handled
 
-RACES = 2_000
+RACES = int(os.environ.get("CANCEL_RACES", "2000"))
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

@@ -4,6 +4,7 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from fanzgpt_workers.core.attempts import Usage
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.observability.families import SERIES_LIMIT
 from fanzgpt_workers.observability.metrics import EngineState, Metrics, PartitionLag
@@ -20,10 +21,17 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
 def test_the_contracts_metrics_have_its_names_labels_and_buckets() -> None:
     metrics = Metrics()
     metrics.generation_ended("social-post", "completed", 1.5)
-    metrics.tokens_used("openai", "gpt-4o-mini", 120, 0.001)
+    metrics.tokens_used("openai", "gpt-4o-mini", Usage(input=100, output=20, cache_read=60), 0.001)
     found = samples(metrics)
     assert found["fanzgpt_generations_total", (("status", "completed"), ("type", "social-post"))] == 1
     assert found["fanzgpt_tokens_used_total", (("model", "gpt-4o-mini"), ("provider", "openai"))] == 120
+    prompt = {
+        cache: found[
+            "fanzgpt_prompt_tokens_total", (("cache", cache), ("model", "gpt-4o-mini"), ("provider", "openai"))
+        ]
+        for cache in ("none", "read")
+    }
+    assert prompt == {"none": 40, "read": 60}
     buckets = [dict(labels)["le"] for name, labels in found if name == "fanzgpt_generation_duration_seconds_bucket"]
     assert buckets == ["0.1", "0.5", "1.0", "2.0", "5.0", "10.0", "30.0", "+Inf"]
 
@@ -37,7 +45,7 @@ def test_no_metric_is_labelled_with_a_user_or_a_request() -> None:
 
 def test_a_model_without_a_price_costs_nothing_and_is_counted() -> None:
     metrics = Metrics()
-    metrics.tokens_used("openai", "own-model", 10, None)
+    metrics.tokens_used("openai", "own-model", Usage(input=8, output=2), None)
     found = samples(metrics)
     labels = (("model", "own-model"), ("provider", "openai"))
     assert ("fanzgpt_cost_usd_total", labels) not in found
@@ -47,7 +55,7 @@ def test_a_model_without_a_price_costs_nothing_and_is_counted() -> None:
 def test_names_that_callers_choose_do_not_grow_memory_without_bound() -> None:
     metrics = Metrics()
     for number in range(SERIES_LIMIT + 50):
-        metrics.tokens_used("openai", f"model-{number}", 1, 0.0)
+        metrics.tokens_used("openai", f"model-{number}", Usage(input=1, output=0), 0.0)
     found = samples(metrics)
     assert found["fanzgpt_tokens_used_total", (("model", "other"), ("provider", "other"))] == 50
     assert sum(name == "fanzgpt_tokens_used_total" for name, _ in found) == SERIES_LIMIT + 1

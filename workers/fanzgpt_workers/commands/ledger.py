@@ -13,6 +13,7 @@ import typer
 
 from fanzgpt_workers.commands.invocation import Invocation
 from fanzgpt_workers.commands.ledger_budgets import budgets
+from fanzgpt_workers.commands.ledger_reprice import reprice
 from fanzgpt_workers.commands.output import Format, FormatOption, say, show_json, table
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
     help="Requests, provider calls and what they cost, as the ledger has them.",
 )
 app.command()(budgets)
+app.command()(reprice)
 
 
 class Group(Enum):

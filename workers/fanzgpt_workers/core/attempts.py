@@ -28,10 +28,16 @@ Outcome = Literal[
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
+Tier = Literal["flex", "priority", "batch"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them. `input` includes cached tokens. `None` means not told.
+    """Tokens as the provider counted them. `None` means not told, or none.
 
+    `input` includes cached tokens, those written to a cache, audio and images; `cache_write` includes those written for
+    an hour; `output` includes reasoning, audio and images. `tier` is what the provider charges for, None for its
+    ordinary one.
     `characters` is what was spoken, where a call is charged by that; there are no tokens then.
     """
 
@@ -41,6 +47,19 @@ class Usage:
     cache_write: int | None = None
     reasoning: int | None = None
     characters: int | None = None
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
+    tier: Tier | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its price is a matter of input, output and the cache alone."""
+        return self.tier is None and not (
+            self.cache_write_1h or self.input_audio or self.output_audio or self.input_image or self.output_image
+        )
 
 
 CHARACTERS_PER_TOKEN: Final = 4

@@ -8,7 +8,7 @@ as a user weighs. Topics share the starts by their weights.
 from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from fanzgpt_workers.core.origin import Partition
 
@@ -45,6 +45,7 @@ class Slot:
 
 
 Item = TypeVar("Item")
+Cause = Literal["lane", "user", "process"]
 
 
 @dataclass(slots=True)
@@ -152,6 +153,16 @@ class Lanes(Generic[Item]):
             self._withdraw(user_id, lane)
         self.waiting -= len(dropped)
         return dropped
+
+    def causes(self) -> dict[Cause, int]:
+        """What the waiting items wait for: the one before them in their lane, their user's cap, or a free slot."""
+        found: dict[Cause, int] = {"lane": 0, "user": 0, "process": 0}
+        for lane, queue in self._queues.items():
+            user = self._users[queue[0][0].user]
+            first: Cause = "user" if user.running >= self._caps.per_user else "process"
+            found["lane" if lane in self._busy else first] += 1
+            found["lane"] += len(queue) - 1
+        return found
 
     def __iter__(self) -> Iterator[Item]:
         """The waiting items, lane by lane."""

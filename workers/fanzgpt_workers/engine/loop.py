@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from fanzgpt_workers.core.lanes import Caps, Lanes
+from fanzgpt_workers.core.lanes import Caps, Cause, Lanes
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.engine.book import PartitionBook, Room
 from fanzgpt_workers.hearing import UNHEARD_SECONDS, Hearing
@@ -118,6 +118,10 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
     def waiting(self) -> int:
         """Records in memory that have not started."""
         return self._lanes.waiting
+
+    def waiting_for(self) -> Mapping[Cause, int]:
+        """What they wait for."""
+        return self._lanes.causes()
 
     async def joined(self) -> None:
         """Return once the group has given this member its partitions, if only none."""

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from time import perf_counter
 from uuid import UUID
 
 from fanzgpt_schemas.codec import Encoded
-from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted
+from fanzgpt_workers.core.attempts import AttemptEnded, AttemptStarted, Price, Usage
 from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.errors import ProviderError
 from fanzgpt_workers.observability.metrics import LedgerStatement, Metrics
-from fanzgpt_workers.ports import Completion, Ledger, Provider, ProviderCall, Publisher
+from fanzgpt_workers.ports import Completion, Ledger, Pricing, Provider, ProviderCall, Publisher
 
 
 class MeasuredLedger:
@@ -101,6 +102,21 @@ class MeasuredProvider:
     async def aclose(self) -> None:
         """See `Provider`."""
         await self._provider.aclose()
+
+
+class MeasuredPricing:
+    """Pricing whose every answer is counted as spent: for whoever prices each attempt once, as it is settled."""
+
+    def __init__(self, pricing: Pricing, metrics: Metrics) -> None:
+        """Count into these."""
+        self._pricing = pricing
+        self._metrics = metrics
+
+    def price(self, *, provider: str, model: str, usage: Usage, at: datetime) -> Price:
+        """See `Pricing`."""
+        price = self._pricing.price(provider=provider, model=model, usage=usage, at=at)
+        self._metrics.tokens_used(provider, model, usage, None if price.usd is None else float(price.usd))
+        return price
 
 
 class MeasuredPublisher:

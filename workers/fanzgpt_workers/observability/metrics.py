@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from fanzgpt_workers.core.attempts import Outcome
+from fanzgpt_workers.core.attempts import Outcome, Usage
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.observability.families import Families
 
@@ -90,6 +90,13 @@ class Metrics:
             "Answered attempts of a model without a known price.",
             "provider",
             "model",
+        )
+        self._prompt_tokens = make.counter(
+            "fanzgpt_prompt_tokens_total",
+            "Input tokens by what the provider's own cache did: read, written, or none.",
+            "provider",
+            "model",
+            "cache",
         )
         self._lookups = make.counter(
             "fanzgpt_cache_lookups_total",
@@ -180,9 +187,15 @@ class Metrics:
         """One call came to an end."""
         self._calls(provider, outcome).observe(seconds)
 
-    def tokens_used(self, provider: str, model: str, tokens: int, usd: float | None) -> None:
+    def tokens_used(self, provider: str, model: str, usage: Usage, usd: float | None) -> None:
         """An attempt was settled; `usd` is None where the price is not known."""
-        self._tokens(provider, model).inc(tokens)
+        self._tokens(provider, model).inc(usage.input + usage.output)
+        read, written = usage.cache_read or 0, usage.cache_write or 0
+        self._prompt_tokens(provider, model, "none").inc(max(0, usage.input - read - written))
+        if read:
+            self._prompt_tokens(provider, model, "read").inc(read)
+        if written:
+            self._prompt_tokens(provider, model, "written").inc(written)
         if usd is None:
             self._unpriced(provider, model).inc()
         else:

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.attempts import Tier, Usage
 from fanzgpt_workers.errors import Malformed
 from fanzgpt_workers.ports import Completion, OutputSchema, ProviderCall, Turn
 from fanzgpt_workers.providers.endpoint import LimitField
-from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member
+from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member, tier
 from fanzgpt_workers.providers.output_schemas import REFUSED_BY_OPENAI, without
 
 BASE_URL: Final = "https://api.openai.com/v1"
@@ -91,7 +91,7 @@ class Growth:
             self.ended = True
             return ""
         chunk = json_object(data)
-        self._known.update({name: chunk[name] for name in ("id", "model", "usage") if chunk.get(name)})
+        self._known.update({name: chunk[name] for name in ("id", "model", "usage", "service_tier") if chunk.get(name)})
         choices = member(chunk, "choices")
         choice: object = choices[0] if isinstance(choices, list) and choices else None
         delta = member(choice, "delta")
@@ -129,7 +129,7 @@ def _completion(answer: dict[str, object], *, asked_model: str) -> Completion:
         model=text_member(answer, "model") or asked_model,
         response_id=response_id,
         finish_reason="refusal" if refusal else finish,
-        usage=_usage(member(answer, "usage")),
+        usage=_usage(member(answer, "usage"), tier(answer, "service_tier")),
     )
 
 
@@ -146,7 +146,7 @@ def _response_format(schema: OutputSchema, dialect: Dialect) -> JsonValue:
     return {"type": "json_schema", "json_schema": {"name": schema.name, "strict": True, "schema": accepted}}
 
 
-def _usage(told: object) -> Usage | None:
+def _usage(told: object, charged_at: Tier | None) -> Usage | None:
     prompt, completion = count(told, "prompt_tokens"), count(told, "completion_tokens")
     if prompt is None or completion is None:
         return None
@@ -157,4 +157,9 @@ def _usage(told: object) -> Usage | None:
         cache_read=count(of_prompt, "cached_tokens"),
         cache_write=count(of_prompt, "cache_write_tokens"),
         reasoning=count(of_completion, "reasoning_tokens"),
+        input_audio=count(of_prompt, "audio_tokens") or None,
+        output_audio=count(of_completion, "audio_tokens") or None,
+        input_image=count(of_prompt, "image_tokens") or None,
+        output_image=count(of_completion, "image_tokens") or None,
+        tier=charged_at,
     )

@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 import orjson
 
+from fanzgpt_workers.core.attempts import Tier
 from fanzgpt_workers.errors import Malformed
 
 FinishReason = Literal["stop", "length", "refusal", "content-filter", "other"]
@@ -38,3 +39,16 @@ def count(of: object, name: str) -> int | None:
     """A member that is a count; None where it is not told, or told as something that no count can be."""
     value = member(of, name)
     return value if type(value) is int and 0 <= value <= _LARGEST_COUNT else None
+
+
+def tier(told: object, name: str) -> Tier | None:
+    """The tier that a call is charged at, where it is not the ordinary one."""
+    match member(told, name):
+        case "flex":
+            return "flex"
+        case "priority":
+            return "priority"
+        case "batch":
+            return "batch"
+        case _:
+            return None

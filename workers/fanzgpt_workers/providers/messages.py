@@ -6,14 +6,16 @@ Temperature goes up to 1 here, so a higher one is sent as 1; Claude models from 
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
 
-from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.attempts import CHARACTERS_PER_TOKEN, Usage
 from fanzgpt_workers.errors import Malformed
 from fanzgpt_workers.ports import Completion, ProviderCall, Turn
-from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member
+from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member, tier
 from fanzgpt_workers.providers.output_schemas import REFUSED_BY_ANTHROPIC, without
 
 BASE_URL: Final = "https://api.anthropic.com"
@@ -23,6 +25,10 @@ VERSION_HEADER: Final = {"anthropic-version": "2023-06-01"}
 _TAKES_TEMPERATURE: Final = re.compile(
     r"(?!claude)|claude-(2|3|instant)|claude-(opus|sonnet|haiku)-4(-[0-6])?([-@]\d{8})?$"
 )
+LEAST_KEPT: Final = 1_024
+LEAST_KEPT_SMALL: Final = 4_096
+"""Tokens that a prompt has to have to be kept: of most models, and of those that ask for more."""
+_KEEPS_LONG_ONES: Final = re.compile(r"haiku|opus-4-[5-9]|opus-[5-9]")
 _FINISH: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -41,6 +47,8 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
         "system": prompt.system,
         "messages": [{"role": turn.role, "content": _content(turn)} for turn in prompt.turns],
     }
+    if _is_worth_keeping(call):
+        asked["messages"] = _kept(prompt.turns)
     if _TAKES_TEMPERATURE.match(call.model):
         asked["temperature"] = min(call.temperature, 1.0)
     if prompt.output_schema is not None:
@@ -49,6 +57,27 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
     if call.grown is not None:
         asked["stream"] = True
     return asked
+
+
+def _is_worth_keeping(call: ProviderCall) -> bool:
+    """Whether the prompt begins with what the next turn of the conversation will begin with, and is long enough.
+
+    Writing costs a quarter more than not, reading a tenth: one further turn within five minutes pays for it. Shorter
+    prompts than the maker's least are not kept, whatever one asks for; a single turn has no next one.
+    """
+    prompt = call.prompt
+    least = LEAST_KEPT_SMALL if _KEEPS_LONG_ONES.search(call.model) else LEAST_KEPT
+    return len(prompt.turns) > 1 and prompt.characters >= least * CHARACTERS_PER_TOKEN
+
+
+def _kept(turns: Sequence[Turn]) -> list[JsonValue]:
+    """The turns, to be kept up to the last one."""
+    asked: list[JsonValue] = [{"role": turn.role, "content": _content(turn)} for turn in turns[:-1]]
+    last = turns[-1]
+    shown = _content(replace(last, text=""))
+    text: JsonValue = {"type": "text", "text": last.text, "cache_control": {"type": "ephemeral"}}
+    before = shown[:-1] if isinstance(shown, list) else []
+    return [*asked, {"role": last.role, "content": [*before, text]}]
 
 
 def read(content: bytes, *, asked_model: str) -> Completion:
@@ -153,4 +182,6 @@ def _usage(told: object) -> Usage | None:
         cache_read=cache_read,
         cache_write=cache_write,
         reasoning=count(member(told, "output_tokens_details"), "thinking_tokens"),
+        cache_write_1h=count(member(told, "cache_creation"), "ephemeral_1h_input_tokens") or None,
+        tier=tier(told, "service_tier"),
     )

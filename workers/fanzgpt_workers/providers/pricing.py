@@ -13,7 +13,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from fanzgpt_workers.core.attempts import Price, Usage
+from fanzgpt_workers.core.attempts import Price, Tier, Usage
 from fanzgpt_workers.errors import ConfigurationError
 from fanzgpt_workers.providers import chat_completions, messages
 from fanzgpt_workers.providers.endpoint import Endpoint
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _MOST_MODELS: Final = 1_024
 _MILLION: Final = 1_000_000
+_CONTEXT: Final[Mapping[Tier, dict[str, str]]] = {
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+    "batch": {"processing": "batch"},
+}
+"""What the list calls a tier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +153,8 @@ def listed_as(endpoint: Endpoint) -> str | None:
 
 def _usd(known: _Known, usage: Usage, at: datetime) -> Decimal | None:
     prices = known.model.get_prices(at)
+    if not usage.is_plain:
+        return _listed_usd(prices if usage.tier is None else known.model.get_prices(at, _CONTEXT[usage.tier]), usage)
     rates = known.rates_of(prices)
     if rates is None:
         return None
@@ -190,11 +198,22 @@ def _rates(prices: "listed.ModelPrice") -> _Rates | None:
 def _listed_usd(prices: "listed.ModelPrice", usage: Usage) -> Decimal | None:
     from genai_prices import Usage as ListedUsage  # noqa: PLC0415 - as above
 
+    if prices.input_mtok is None and prices.output_mtok is None:
+        return None
+    # A kind that is named needs a price of its own, or one to inherit: those that there are none of are not named.
+    kinds = {
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "input_audio_tokens": usage.input_audio,
+        "output_audio_tokens": usage.output_audio,
+        "input_image_tokens": usage.input_image,
+        "output_image_tokens": usage.output_image,
+    }
     counts = ListedUsage(
         input_tokens=usage.input,
         output_tokens=usage.output,
-        cache_read_tokens=usage.cache_read or 0,
-        cache_write_tokens=usage.cache_write or 0,
+        **{name: tokens for name, tokens in kinds.items() if tokens},
     )
     try:
         return prices.calc_price(counts)["total_price"]

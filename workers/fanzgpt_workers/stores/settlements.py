@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fanzgpt_workers.core.attempts import AttemptEnded
 from fanzgpt_workers.stores.storable import storable
+from fanzgpt_workers.stores.usage_text import details_of
 
 
 def strongest(ended: Iterable[AttemptEnded]) -> dict[UUID, AttemptEnded]:
@@ -18,7 +19,7 @@ def strongest(ended: Iterable[AttemptEnded]) -> dict[UUID, AttemptEnded]:
 
 
 def settlement_columns(ended: Iterable[AttemptEnded]) -> tuple[list[object], ...]:
-    """The thirteen arrays of `settle.sql`, sorted by attempt, no attempt twice."""
+    """The fourteen arrays of `settle.sql`, sorted by attempt, no attempt twice."""
     rows = sorted(strongest(ended).values(), key=lambda one: one.attempt_id)
     usages = [one.usage for one in rows]
     prices = [one.price for one in rows]
@@ -36,4 +37,5 @@ def settlement_columns(ended: Iterable[AttemptEnded]) -> tuple[list[object], ...
         [storable(one.finish_reason) for one in rows],
         [one.latency_ms for one in rows],
         [storable(one.detail) for one in rows],
+        [details_of(usage) for usage in usages],
     )

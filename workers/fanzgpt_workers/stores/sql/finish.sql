@@ -7,7 +7,7 @@ SET state = ending.state,
     saved_usd = ending.saved_usd,
     ended_at = statement_timestamp(),
     updated_at = statement_timestamp()
-FROM unnest($14::uuid[], $15::bigint[], $16::text[], $17::text[], $18::text[], $19::numeric[])
+FROM unnest($15::uuid[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::numeric[])
 AS ending (request_key, epoch, state, outbox, cached_from, saved_usd)
 WHERE held.request_key = ending.request_key AND held.epoch = ending.epoch AND held.ended_at IS NULL
 RETURNING held.request_key

@@ -1,14 +1,14 @@
--- As the settlement in settle.sql ($1..$13), for attempts that may hold something in budgets: it is given back, and what
+-- As the settlement in settle.sql ($1..$14), for attempts that may hold something in budgets: it is given back, and what
 -- they came to is spent. A known cost counts; without one, an outcome that is never billed costs nothing, and any other all
 -- that was reserved, for it may be on the bill. Budgets are locked first, as everywhere.
 WITH ended AS MATERIALIZED (
     SELECT *
     FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::numeric[], $10::text[], $11::text[], $12::integer[], $13::text[]
+        $9::numeric[], $10::text[], $11::text[], $12::integer[], $13::text[], $14::text[]
     ) AS ended (
         attempt_id, outcome, response_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-        reasoning_tokens, cost_usd, price_version, finish_reason, latency_ms, detail
+        reasoning_tokens, cost_usd, price_version, finish_reason, latency_ms, detail, usage_details
     )
 ),
 meant AS MATERIALIZED (
@@ -40,6 +40,7 @@ settled AS (
         finish_reason = ended.finish_reason,
         latency_ms = ended.latency_ms,
         detail = ended.detail,
+        usage_details = ended.usage_details::jsonb,
         charged_usd = CASE
             WHEN attempt.reserved_usd IS NULL THEN NULL
             WHEN ended.cost_usd IS NOT NULL THEN ended.cost_usd

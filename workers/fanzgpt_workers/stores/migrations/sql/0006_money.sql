@@ -19,3 +19,7 @@ ALTER TABLE ai_attempts ADD COLUMN IF NOT EXISTS reserved_usd NUMERIC;
 ALTER TABLE ai_attempts ADD COLUMN IF NOT EXISTS charged_usd NUMERIC;
 ALTER TABLE ai_attempts ADD COLUMN IF NOT EXISTS budget_scopes TEXT[];
 ALTER TABLE ai_attempts ADD COLUMN IF NOT EXISTS budget_begins_at TIMESTAMPTZ;
+
+-- What a price depends on beyond the columns of tokens: audio, images, caches written for an hour, the tier. JSON, null for
+-- nearly every call.
+ALTER TABLE ai_attempts ADD COLUMN IF NOT EXISTS usage_details JSONB;
