@@ -26,7 +26,7 @@ async def test_the_api_is_what_its_document_says(environ: dict[str, str], tmp_pa
             f"{one.url}/openapi.json",
             "--checks=all",
             f"--phases=examples,fuzzing,stateful{',coverage' if THOROUGH else ''}",
-            f"--max-examples={THOROUGH or 3}",
+            f"--max-examples={THOROUGH or 2}",
             "--header",
             f"Authorization: Bearer {token({'userId': 'test-user-1'})}",
             "--seed=1",
