@@ -25,7 +25,7 @@ $(INSTALLED): $(VENV)/bin/uv $(LOCK) $(DISTRIBUTIONS:%=%/pyproject.toml)
 install: $(INSTALLED) ## build the environment in .venv
 
 .PHONY: run
-run: install ## the whole system with a local model: six real answers and their rows, until Ctrl-C
+run: install ## the whole system with a local model: eight real answers and their rows, until Ctrl-C
 	@$(BIN)/fanzgpt demo --stay
 
 .PHONY: demo

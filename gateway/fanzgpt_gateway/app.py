@@ -13,8 +13,11 @@ from fanzgpt_gateway.cancelling import Cancelling
 from fanzgpt_gateway.health import HealthChecks
 from fanzgpt_gateway.ledger import LedgerReader
 from fanzgpt_gateway.metrics import Metrics
+from fanzgpt_gateway.object_store import MediaStore
 from fanzgpt_gateway.settings import Settings
 from fanzgpt_gateway.streaming import Streaming
+from fanzgpt_gateway.uploading import Uploading
+from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.arrival import HEADER, Arrival
 from fanzgpt_gateway.web.body_bounds import BodyBounds
 from fanzgpt_gateway.web.calls import calls
@@ -23,6 +26,7 @@ from fanzgpt_gateway.web.door import Door
 from fanzgpt_gateway.web.failures import answer_failures
 from fanzgpt_gateway.web.generation import generation
 from fanzgpt_gateway.web.health import health
+from fanzgpt_gateway.web.media import UPLOADS, links, uploads
 from fanzgpt_gateway.web.playground import playground
 from fanzgpt_gateway.web.requests import requests
 
@@ -34,6 +38,8 @@ class Parts:
     authenticator: Authenticator
     asking: Asking
     streaming: Streaming
+    uploading: Uploading
+    media: MediaStore | None
     ledger: LedgerReader
     cancelling: Cancelling
     checks: HealthChecks
@@ -55,7 +61,7 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     call_of = calls(wait_seconds=settings.wait_seconds, trusted_proxies=settings.trusted_proxies)
-    app.include_router(generation(parts.asking, parts.streaming, call_of))
+    app.include_router(generation(parts.asking, parts.streaming, parts.uploading, call_of))
     app.include_router(
         requests(
             ledger=parts.ledger,
@@ -65,12 +71,23 @@ def application(parts: Parts, settings: Settings) -> FastAPI:
             call_of=call_of,
         )
     )
+    app.include_router(uploads(parts.uploading, call_of))
+    if parts.media is not None and parts.media.is_folder and settings.signing_key is not None:
+        app.include_router(links(parts.media, settings.signing_key.get_secret_value().encode()))
     app.include_router(health(parts.checks))
     app.include_router(playground())
     answer_failures(app)
     describe(app)
     # The last one added is the first one passed.
-    app.add_middleware(BodyBounds, most_bytes=settings.body_bytes, seconds=settings.body_seconds)
+    # In base64, with what stands around it.
+    larger = {UPLOADS: settings.image_bytes, f"{PREFIX}/media/analyze-image": settings.image_bytes * 4 // 3 + 65_536}
+    app.add_middleware(
+        BodyBounds,
+        most_bytes=settings.body_bytes,
+        seconds=settings.body_seconds,
+        larger=larger,
+        unparsed=(UPLOADS,),
+    )
     app.add_middleware(Door, authenticator=parts.authenticator)
     if settings.cors_origins:
         app.add_middleware(

@@ -22,6 +22,8 @@ def document() -> dict[str, Any]:
         authenticator=unused,
         asking=unused,
         streaming=unused,
+        uploading=unused,
+        media=None,
         ledger=unused,
         cancelling=unused,
         checks=unused,

@@ -24,6 +24,7 @@ from fanzgpt_gateway.auth.keyring import ApiKeyHash, KeyRing
 from fanzgpt_gateway.auth.tokens import Tokens
 from fanzgpt_gateway.auth.trusted import IssuerSettings
 from fanzgpt_gateway.cancelling import SOURCE, Cancelling
+from fanzgpt_gateway.configuring import Misconfigured
 from fanzgpt_gateway.health import HealthChecks, Service, ping_kafka
 from fanzgpt_gateway.ledger import open_ledger
 from fanzgpt_gateway.limits.degrading import DegradingWindows
@@ -32,10 +33,12 @@ from fanzgpt_gateway.limits.redis_windows import RedisWindows, open_redis
 from fanzgpt_gateway.limits.windows import Allowance, Windows
 from fanzgpt_gateway.logs import open_logs
 from fanzgpt_gateway.metrics import Metrics
+from fanzgpt_gateway.object_store import MediaStore, StoreUnopened
 from fanzgpt_gateway.partials import PartialReader
 from fanzgpt_gateway.serving import listen, server
 from fanzgpt_gateway.settings import Settings
 from fanzgpt_gateway.streaming import Streaming
+from fanzgpt_gateway.uploading import Uploading
 from fanzgpt_gateway.web.health import supervision
 from fanzgpt_producers.client import GenerationClient
 from fanzgpt_producers.errors import BrokerUnavailable
@@ -120,6 +123,7 @@ async def _connected(into: AsyncExitStack, settings: Settings, stop: asyncio.Eve
 @asynccontextmanager
 async def _parts(client: GenerationClient, settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]:
     """Everything wired."""
+    media = _media(settings)
     ledger = await open_ledger(settings.database_url.get_secret_value(), seconds=LEDGER_SECONDS)
     redis = open_redis(settings.redis_url.get_secret_value()) if settings.redis_url else None
     services = [
@@ -148,6 +152,8 @@ async def _parts(client: GenerationClient, settings: Settings, metrics: Metrics)
                 cancelling=cancelling,
                 seconds=settings.deadline_seconds,
             ),
+            uploading=Uploading(media, most_bytes=settings.image_bytes),
+            media=media,
             ledger=ledger,
             cancelling=cancelling,
             checks=HealthChecks(tuple(services), clock=time.monotonic),
@@ -159,6 +165,13 @@ async def _parts(client: GenerationClient, settings: Settings, metrics: Metrics)
         await ledger.close()
         if redis is not None:
             await redis.aclose()
+
+
+def _media(settings: Settings) -> MediaStore | None:
+    try:
+        return MediaStore(settings.object_store_url) if settings.object_store_url else None
+    except StoreUnopened as error:
+        raise Misconfigured((str(error),)) from error
 
 
 def _authenticator(settings: Settings) -> Authenticator:

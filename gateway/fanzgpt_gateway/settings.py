@@ -155,6 +155,29 @@ class Settings(KafkaSecurity):
         description="Calls that wait for their answer at once; beyond, 503. 10000 are about 300 MiB.",
     )
 
+    # What is too large for events.
+    object_store_url: str | None = Field(
+        None,
+        alias="OBJECT_STORE_URL",
+        pattern=r"^(file:///|s3://|gs://).+",
+        description="Where uploaded images and speech are kept: the workers' own. Unset: no image is taken, only its "
+        "address.",
+        examples=["s3://fanz-media/gpt"],
+    )
+    signing_key: SecretStr | None = Field(
+        None,
+        alias="MEDIA_SIGNING_KEY",
+        min_length=16,
+        description="The workers' key: links to speech in a folder that are signed with it are served at /media/.",
+    )
+    image_bytes: int = Field(
+        3_500_000,
+        alias="IMAGE_MAX_BYTES",
+        ge=1_000,
+        le=52_428_800,
+        description="Largest image that is taken. 3.5 MB are under 5 MB in base64, which is Anthropic's limit.",
+    )
+
     # How long anything takes.
     wait_seconds: float = Field(
         29.0,

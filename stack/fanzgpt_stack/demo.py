@@ -1,4 +1,4 @@
-"""`fanzgpt demo`: six real requests through the real path, and the rows they become.
+"""`fanzgpt demo`: eight real requests through the real path, and the rows they become.
 
 Exit codes: 0 every answer has its history row, its statistics and its analytics row; 1 one is missing.
 """
@@ -42,6 +42,8 @@ REQUESTS: Final[dict["GenerationType", dict[str, object]]] = {
     "conversation-starters": {"count": 3},
     "content-calendar": {"timeframe": "3 days", "preferences": {"tone": "warm"}},
     "performance-analysis": {"timeframe": "last week"},
+    "image-analysis": {"imageUrl": "", "analysisType": "composition"},
+    "voice-synthesis": {"text": "Good morning, and welcome to the studio!", "voice": "alloy"},
 }
 SERVERS: Final = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
 ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill`, a terminal that was closed
@@ -55,7 +57,7 @@ ROWS_SECONDS: Final = 30.0
 def demo(
     home: Home = None, stay: Annotated[bool, typer.Option("--stay", help="Keep everything up until Ctrl-C.")] = False
 ) -> None:
-    """Start everything, ask once for each text type, show answers and rows, and stop again."""
+    """Start everything, ask once for each type, show answers and rows, and stop again."""
     from fanzgpt_stack.servers import StackServers  # noqa: PLC0415  # heavy: only when the demonstration runs
 
     servers = StackServers(home_of(home), tell=tell)
@@ -66,7 +68,8 @@ def demo(
         endpoints = servers.up()
         # The processes find the stack as they always do, and a provider's key of the reader's own comes first.
         own = {name: value for name, value in os.environ.items() if name not in SERVERS}
-        environ = {**own, "FANZGPT_HOME": str(servers.home), "METRICS_PORT": "0"}
+        environ = {**own, "FANZGPT_HOME": str(servers.home), "METRICS_PORT": "0", "PORT": _http_port(own)}
+        environ.setdefault("FANZ_GPT_URL", f"http://127.0.0.1:{environ['PORT']}")
         _run("db", "migrate", environ=environ)
         _run("topics", "apply", environ=environ)
         with TemporaryDirectory() as folder, ExitStack() as running:
@@ -74,7 +77,7 @@ def demo(
             starting = [running.enter_context(_process(name, environ, Path(folder), logs)) for name in PROCESSES]
             for ready in starting:
                 ready()
-            complete = asyncio.run(_ask(endpoints))
+            complete = asyncio.run(_ask({**endpoints, **environ, **{name: endpoints[name] for name in SERVERS}}))
             if stay:
                 _open_door(running, environ, Path(folder), logs)
                 typer.echo("everything is up; Ctrl-C stops it")
@@ -104,7 +107,9 @@ async def _ask(environ: Mapping[str, str]) -> bool:
     connection = await asyncpg.connect(environ["DATABASE_URL"])
     try:
         async with GenerationClient(bootstrap_servers=environ["KAFKA_BOOTSTRAP_SERVERS"]) as client:
-            for kind, given in REQUESTS.items():
+            picture = await _uploaded_picture(environ, user)
+            for kind, asked in REQUESTS.items():
+                given = {**asked, "imageUrl": picture} if "imageUrl" in asked else asked
                 began = monotonic()
                 handle = await client.request(kind, user_id=user, input=given)
                 answer = await handle.result(timeout=ANSWER_SECONDS)
@@ -114,6 +119,30 @@ async def _ask(environ: Mapping[str, str]) -> bool:
         return complete and json.loads(stats or "{}").get("total_generations") == len(REQUESTS)
     finally:
         await connection.close()
+
+
+async def _uploaded_picture(environ: Mapping[str, str], user: str) -> str:
+    """A small picture among the user's uploads; its `imageUrl`."""
+    from datetime import UTC, datetime  # noqa: PLC0415  # as above
+    from io import BytesIO  # noqa: PLC0415  # as above
+    from uuid import UUID  # noqa: PLC0415  # as above
+
+    from PIL import Image  # noqa: PLC0415  # as above
+
+    from fanzgpt_schemas.uploads import digest_of, upload_key, upload_url  # noqa: PLC0415  # as above
+    from fanzgpt_workers.object_store import open_objects  # noqa: PLC0415  # as above
+
+    into = BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(into, "PNG")
+    data = into.getvalue()
+    store = open_objects(
+        environ["OBJECT_STORE_URL"],
+        gateway_url=environ["FANZ_GPT_URL"],
+        secret=environ["MEDIA_SIGNING_KEY"],
+        now=lambda: datetime.now(UTC),
+    )
+    await store.put(upload_key(UUID(user), digest_of(data)), data, media_type="image/png")
+    return upload_url(digest_of(data))
 
 
 async def _show(connection: "asyncpg.Connection", answer: "GenerationCompleted", seconds: float) -> bool:
@@ -138,11 +167,22 @@ def _open_door(into: ExitStack, environ: Mapping[str, str], folder: Path, logs: 
     if not entry_points(group="fanzgpt.commands", name="gateway"):
         return
     key = environ.get("FANZ_GPT_API_KEY") or token_hex(16)
-    port = environ.get("PORT") or (HTTP_PORT if _is_free(HTTP_PORT) else "0")
-    own = {**environ, "FANZ_GPT_API_KEY": key, "PORT": port}
+    own = {**environ, "FANZ_GPT_API_KEY": key}
     into.enter_context(_process("gateway", own, folder, logs, words=("gateway",)))()
     url = f"http://127.0.0.1:{json.loads((folder / 'gateway.json').read_text())['port']}"
     typer.echo(f"\nthe API: {url}/api/v1, with the key {key}\na page to try it: {url}/playground")
+
+
+def _http_port(environ: Mapping[str, str]) -> str:
+    """PORT, else 3100 if that is free, else one that is: links to speech name it before the gateway is up."""
+    wished = environ.get("PORT", "")
+    if wished not in {"", "0"}:
+        return wished
+    if not wished and _is_free(HTTP_PORT):
+        return HTTP_PORT
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
 
 
 def _is_free(port: str) -> bool:

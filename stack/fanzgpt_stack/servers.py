@@ -16,6 +16,7 @@ import psutil
 from fanzgpt_stack import folders, loopback, processes
 from fanzgpt_stack.errors import NotUp, StartFailed
 from fanzgpt_stack.layout import MODEL, Layout, Tell, stop_signal
+from fanzgpt_stack.media_folder import FOLDER, media_folder
 from fanzgpt_stack.processes import Identity
 from fanzgpt_stack.server import Server
 from fanzgpt_stack.stack_file import NAME, ServerRecord, StackFile
@@ -29,6 +30,14 @@ _DEFAULTS: Final = {
     "UNKNOWN_USERS": "create",
     "FEATURE_CONTENT_GENERATION": "true",
     "FEATURE_CHAT_ASSISTANCE": "true",
+}
+# The local model is blind and mute: images are described and texts spoken without one, and the answers say so.
+_STAND_INS: Final = {
+    "FEATURE_IMAGE_ANALYSIS": "true",
+    "FEATURE_VOICE_PROCESSING": "true",
+    "AI_IMAGE_PROVIDER": "stand-in",
+    "AI_SPEECH_PROVIDER": "stand-in",
+    "FANZ_GPT_URL": "http://127.0.0.1:3100",
 }
 
 
@@ -103,7 +112,7 @@ class StackServers:
             file = replace(file, endpoints=None)
         records = Records(self.home, file)
         Supervision(home=self.home, records=records, tell=self._tell).start_all(servers)
-        endpoints = dict(_DEFAULTS)
+        endpoints = {**_DEFAULTS, **_STAND_INS, **media_folder(self.home)}
         for server in servers:
             endpoints |= server.endpoints()
         replace(records.file, endpoints=endpoints).write(self.home)
@@ -217,7 +226,7 @@ class StackServers:
         return tuple(running)
 
     def _wipe(self) -> None:
-        for name in ("kafka-1", "kafka-2", "kafka-3", "postgres", "valkey", "logs"):
+        for name in ("kafka-1", "kafka-2", "kafka-3", "postgres", "valkey", "logs", FOLDER):
             folders.remove(self.home / name)
         (self.home / NAME).unlink(missing_ok=True)
 

@@ -421,6 +421,7 @@ async def test_the_document_describes_every_endpoint(house: House) -> None:
     assert {path for path in document["paths"] if path.startswith("/api/")} == {
         *CALLS,
         "/api/v1/media/analyze-image",
+        "/api/v1/media/images",
         "/api/v1/voice/synthesize",
         "/api/v1/requests/{request_id}",
     }

@@ -104,9 +104,11 @@ def got(url: str, path: str, *, key: str = "") -> tuple[int, bytes]:
         return response.status, response.read()
 
 
-def holds_six_answers_and_their_rows(printed: list[str], model: str) -> None:
-    headed = [line.partition("  (")[0] for line in printed if model in line]
-    assert sorted(headed) == sorted(REQUESTS)
+def holds_every_answer_and_its_rows(printed: list[str], model: str, *, seeing: str, speaking: str) -> None:
+    of_type = {line.partition("  (")[0]: line for line in printed if "  (" in line and not line.startswith(" ")}
+    own = {"image-analysis": seeing, "voice-synthesis": speaking}
+    assert sorted(set(of_type) & set(REQUESTS)) == sorted(REQUESTS)
+    assert [kind for kind in REQUESTS if f" {own.get(kind, model)})" not in of_type[kind]] == []
     answers = [json.loads(line) for line in printed if line.startswith("  {") and line.endswith("}")]
     assert all(isinstance(answer, dict) for answer in answers)
     assert sum(bool(ROWS.fullmatch(line)) for line in printed) == len(REQUESTS)
@@ -117,13 +119,18 @@ def holds_six_answers_and_their_rows(printed: list[str], model: str) -> None:
 def test_make_run_answers_with_the_local_model_and_stays_until_ctrl_c(home: Path) -> None:
     with in_terminal(recipe("run"), {**bare_environ(), "FANZGPT_HOME": str(home)}) as (process, lines):
         printed = lines_until("everything is up; Ctrl-C stops it", lines, process)
-        holds_six_answers_and_their_rows(printed, "openai/smollm2")
+        holds_every_answer_and_its_rows(
+            printed, "openai/smollm2", seeing="stand-in/image-facts-1", speaking="stand-in/tones-1"
+        )
         running = " ".join(processes_of(home).values())
         for name in ("worker generation", "worker history-sink", "worker analytics-sink", "worker preferences-sink"):
             assert name in running
         [door] = [line.removeprefix("the API: ") for line in printed if line.startswith("the API: ")]
         url, _, key = door.partition(", with the key ")
         assert got(url, "/api/v1/requests/none", key=key)[0] == 404
+        [spoken] = [json.loads(line)["audioUrl"] for line in printed if '"audioUrl"' in line]
+        status, audio = got(spoken, "/" + spoken.split("/", 3)[3])
+        assert (status, audio[:4]) == (200, b"RIFF")
         status, health = got(url, "/health")
         assert (status, json.loads(health)["status"]) == (200, "healthy")
         os.killpg(process.pid, signal.SIGINT)
@@ -158,7 +165,9 @@ def test_make_demo_ends_by_itself_and_asks_the_readers_own_provider(home: Path, 
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        holds_six_answers_and_their_rows(done.stdout.splitlines(), "openai/gpt-4o-mini")
+        holds_every_answer_and_its_rows(
+            done.stdout.splitlines(), "openai/gpt-4o-mini", seeing="openai/gpt-4o-mini", speaking="openai/tts-1"
+        )
         assert len(emulator.bill()) == len(REQUESTS)
     assert_nothing_is_left(home)
 

@@ -5,10 +5,12 @@ FanzError
 ├── Unavailable               wait and try again: a server is away; nothing is lost, nothing is dead-lettered
 │   ├── DatabaseUnavailable
 │   ├── BrokerUnavailable
-│   └── CacheUnavailable
+│   ├── CacheUnavailable
+│   └── StoreUnavailable
 ├── Fenced                    let go: somebody newer owns this partition
 ├── LetGo                     let go: the work waits for something, and the process is draining
 ├── RowsRefused               dead-letter the named rows, store the others
+├── InputRefused              what the request points at is not taken: tell its sender
 ├── OutputRefused             the answer is not what was asked for: repair where that can help, else fail
 └── ProviderError             see `providers`: outcome, whether to retry, whether it may be billed
 """
@@ -45,6 +47,10 @@ class CacheUnavailable(Unavailable):
     """Redis is away."""
 
 
+class StoreUnavailable(Unavailable):
+    """The object store is away, or refused."""
+
+
 class Fenced(FanzError):
     """A newer owner has advanced this partition; our write was refused and must not be repeated."""
 
@@ -60,6 +66,18 @@ class RowsRefused(FanzError):
         """Name the rows and why."""
         self.reasons = dict(reasons)
         super().__init__("; ".join(f"{event_id}: {reason}" for event_id, reason in self.reasons.items()))
+
+
+class InputRefused(FanzError):
+    """What a request asks for cannot be taken up: an image that may not be fetched, a voice that nobody has.
+
+    `retryable` where the same request may be taken later: whoever holds the image did not answer.
+    """
+
+    def __init__(self, detail: str, *, retryable: bool = False) -> None:
+        """`detail` is for the request's sender, and names no address that they did not name themselves."""
+        super().__init__(detail)
+        self.retryable = retryable
 
 
 class OutputRefused(FanzError):

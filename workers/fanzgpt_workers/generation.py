@@ -20,7 +20,7 @@ from fanzgpt_workers.cancellations import hear_cancellations
 from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.lanes import Caps
 from fanzgpt_workers.core.retry import RetryPolicy
-from fanzgpt_workers.core.routing import Routes
+from fanzgpt_workers.core.routing import STAND_IN, Routes
 from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.book import Room
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer, term_of
@@ -36,10 +36,11 @@ from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
 from fanzgpt_workers.limits.user_windows import Allowances, UserWindows
+from fanzgpt_workers.media import kept, objects, own_models, pictures, spoken
 from fanzgpt_workers.observability.measured import MeasuredLedger, MeasuredPricing, MeasuredProvider, MeasuredPublisher
 from fanzgpt_workers.partials.redis_outlet import RedisOutlet
 from fanzgpt_workers.partials.showing import PartialAnswers
-from fanzgpt_workers.ports import Clock
+from fanzgpt_workers.ports import Clock, Provider
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.prompts.preview import preview
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
@@ -49,6 +50,7 @@ from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.settings import ProviderSettings, Settings, WindowSettings
 from fanzgpt_workers.sharing import shared_answers, sharing
+from fanzgpt_workers.stand_in import StandIn
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.watching import GenerationWatch, watch_engine
 
@@ -68,12 +70,16 @@ async def open_generation(
     security = settings.kafka_security.security()
     points = crash_points(settings.process.crash_at)
     endpoints = _endpoints(ai)
-    providers = open_providers(
-        endpoints,
-        transport=ai.transport,
-        bounds=Bounds(connections=limits.max_in_flight + 64),
-        at_once=[ai.default_provider],
-    )
+    providers: dict[str, Provider] = {
+        STAND_IN: StandIn(),
+        **open_providers(
+            endpoints,
+            transport=ai.transport,
+            bounds=Bounds(connections=limits.max_in_flight + 64),
+            at_once=[ai.default_provider],
+        ),
+    }
+    store = objects(settings.media, clock.now)
     content_filter = TermsFilter(
         settings.features.blocked_terms,
         file=Path(settings.features.blocked_terms_file) if settings.features.blocked_terms_file else None,
@@ -113,13 +119,14 @@ async def open_generation(
         breakers_of_models = breakers(ai, redis, observer=watch)
         answers = shared_answers(settings.cache, redis, worker=str(owner), observer=watch)
         partials = None if redis is None else _partials(redis, content_filter, watch)
-        pricing, prompts = price_list(ai), PromptLibrary(today=date.today)
+        pricing, prompts = price_list(ai), PromptLibrary(today=date.today, speech=spoken(settings.media, store))
         measured_pricing = MeasuredPricing(pricing, watch.metrics)
         purse = budgeting.purse(settings.budgets, ai, pricing=pricing, observer=watch)
         caller = Caller(
             books=books,
             providers={
-                name: MeasuredProvider(points.provider(each), watch.metrics) for name, each in providers.items()
+                name: MeasuredProvider(kept(points.provider(each), settings.media, store, clock.now), watch.metrics)
+                for name, each in providers.items()
             },
             prompts=prompts,
             pricing=measured_pricing,
@@ -130,6 +137,7 @@ async def open_generation(
             policy=_call_policy(ai),
             door=Door(breakers=breakers_of_models, limits=limits_of_providers),
             partials=partials,
+            pictures=pictures(settings.media, store),
         )
         wishes = Wishes(clock)
         costs = Costs()
@@ -145,6 +153,7 @@ async def open_generation(
                     default_provider=ai.default_provider,
                     models={str(name): model for name, model in ai.reachable.items()},
                     fallbacks=ai.fallbacks,
+                    own=own_models(settings.media, ai),
                 ),
                 on_unknown=ai.on_unknown,
             ),

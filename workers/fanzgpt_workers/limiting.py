@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Final
 
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from fanzgpt_workers.core.breaker import BreakerPolicy
 from fanzgpt_workers.core.load import Limit
-from fanzgpt_workers.core.routing import Target
+from fanzgpt_workers.core.routing import STAND_IN, Target
 from fanzgpt_workers.limits.board import MemoryBoard
 from fanzgpt_workers.limits.breakers import BreakerObserver, Breakers
 from fanzgpt_workers.limits.gate import Known
@@ -48,6 +49,8 @@ def provider_limits(
     known_as, call_seconds = accounts(ai), ai.attempt_timeout_seconds + PROBE_MARGIN_SECONDS
 
     def limit_of(target: Target) -> Known | None:
+        if target.provider == STAND_IN:
+            return None
         for key in ((target.provider, target.model), (target.provider, None)):
             if key in ai.rate_limits:
                 return Known(ai.rate_limits[key], stated=True)
@@ -85,7 +88,8 @@ def breakers(ai: ProviderSettings, redis: Redis | None, *, observer: BreakerObse
 
 def accounts(ai: ProviderSettings) -> dict[str, str]:
     """By provider a name for the key and the address: who calls with the same shares limits and breakers."""
-    made_of = {
+    made_of: dict[str, tuple[str | None, SecretStr | None]] = {
+        STAND_IN: (None, None),
         "openai": (ai.openai_base_url, ai.openai_api_key),
         "anthropic": (ai.anthropic_base_url, ai.anthropic_api_key),
     }

@@ -5,10 +5,10 @@ may not have happened and the same call may be repeated: each is idempotent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -70,12 +70,28 @@ class Publisher(Protocol):
         ...
 
 
+IMAGE_CHARACTERS: Final = 6_400
+"""The 1,600 tokens that Anthropic's largest images take, at four characters a token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image for a model to look at: its bytes with their true type, or a `url` for the provider to fetch."""
+
+    media_type: str = ""
+    data: bytes = field(default=b"", repr=False)
+    width: int = 0
+    height: int = 0
+    url: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One turn of a conversation with a model."""
 
     role: Literal["user", "assistant"]
     text: str
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +103,30 @@ class OutputSchema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """A text to be spoken, by which voice and as which kind of file (`mp3`)."""
+
+    text: str
+    voice: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A rendered prompt. `version` names the template (`social-post/1`)."""
+    """A rendered prompt. `version` names the template (`social-post/1`). With `speech` that is all there is to do."""
 
     version: str
     system: str
     turns: tuple[Turn, ...]
     output_schema: OutputSchema | None = None
+    speech: Speech | None = None
 
     @property
     def characters(self) -> int:
-        """How long it is in all."""
-        return len(self.system) + sum(len(turn.text) for turn in self.turns)
+        """How long it is in all, each image as long as the text that costs as much."""
+        spoken = 0 if self.speech is None else len(self.speech.text)
+        seen = IMAGE_CHARACTERS * sum(turn.image is not None for turn in self.turns)
+        return len(self.system) + sum(len(turn.text) for turn in self.turns) + spoken + seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +150,7 @@ class ProviderCall:
 class Completion:
     """A provider's answer. `model` is the one that answered; `finish_reason` is why it stopped.
 
-    `headroom` is what is left of the provider's limits, where it says so.
+    `headroom` is what is left of the provider's limits, where it says so; `audio` what was spoken.
     """
 
     text: str
@@ -131,6 +159,7 @@ class Completion:
     finish_reason: Literal["stop", "length", "refusal", "content-filter", "other"]
     usage: Usage | None
     headroom: Headroom | None = None
+    audio: bytes = field(default=b"", repr=False)
 
 
 class Provider(Protocol):

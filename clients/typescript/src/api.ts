@@ -144,6 +144,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload Image
+         * @description An image, as it is, for a later analysis.
+         */
+        post: operations["upload_image_api_v1_media_images_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/requests/{request_id}": {
         parameters: {
             query?: never;
@@ -482,7 +502,10 @@ export interface components {
              * @description Requests of one conversation are answered one after another.
              */
             conversationId?: string | null;
-            /** Imageurl */
+            /**
+             * Imageurl
+             * @description An https address, the address of an uploaded image, or a data:image/...;base64 URL, which is kept as an upload.
+             */
             imageUrl: string;
             /**
              * @description provider, model, temperature, maxTokens; tone, language and the like reach the prompt.
@@ -728,6 +751,18 @@ export interface components {
             output: number;
             /** Reasoning */
             reasoning?: number | null;
+        };
+        /**
+         * Uploaded
+         * @description An image that is kept: `imageUrl` is what an analysis of the same user names it by.
+         */
+        Uploaded: {
+            /** Bytes */
+            bytes: number;
+            /** Imageurl */
+            imageUrl: string;
+            /** Mediatype */
+            mediaType: string;
         };
         /**
          * Usage
@@ -1935,6 +1970,110 @@ export interface operations {
             };
             /** @description The request's deadline passed */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    upload_image_api_v1_media_images_post: {
+        parameters: {
+            query?: {
+                userId?: string | null;
+            };
+            header?: {
+                /**
+                 * @description The request's id, unless Idempotency-Key is given: the same id with the same content is the same request, however often it is sent. Said again in every answer.
+                 * @example 1764000000000-k3j9x2m1q
+                 */
+                "X-Request-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            /** @description The call is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No token, or one that is not believed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The user may not use AI */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The image is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It is no PNG, JPEG, GIF or WebP image, or there is no object store here */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many calls */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The object store does not answer */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -101,6 +101,15 @@ class ImageAnalysisBody(ImageAnalysisInput, Asked):
     """A look at one image."""
 
     type = "image-analysis"
+    image_url: Annotated[
+        str,
+        Field(
+            pattern=r"^([hH][tT][tT][pP][sS]?://[^\s/?#]+[^\s]*|data:image/[a-z+.-]{1,20};base64,[A-Za-z0-9+/]+={0,2})$",
+            max_length=24_000_000,
+            description="An https address, the address of an uploaded image, or a data:image/...;base64 URL, which is "
+            "kept as an upload.",
+        ),
+    ]
     model_config = _config({"imageUrl": "https://images.example/beach.jpg", "analysisType": "composition"})
 
 

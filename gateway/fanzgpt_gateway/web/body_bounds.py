@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -21,8 +22,21 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 class BodyBounds:
     """ASGI middleware: reads the body within its bounds and hands it on whole."""
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, seconds: float) -> None:
-        """`seconds` is for the whole body, however slowly its parts come."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        most_bytes: int,
+        seconds: float,
+        larger: Mapping[str, int] | None = None,
+        unparsed: Collection[str] = (),
+    ) -> None:
+        """`seconds` is for the whole body, however slowly its parts come.
+
+        `larger` has the bounds of single paths; the bodies of those in `unparsed` are no JSON.
+        """
+        self._unparsed = unparsed
+        self._larger = larger or {}
         self._app = app
         self._most = most_bytes
         self._seconds = seconds
@@ -33,8 +47,9 @@ class BodyBounds:
             await self._app(scope, receive, send)
             return
         try:
-            body = await self._read(scope, receive)
-            if depth_exceeds(body, DEEPEST):
+            body = await self._read(scope, receive, self._larger.get(scope["path"], self._most))
+            # Of what is never parsed nothing is nested, whatever its bytes look like.
+            if scope["path"] not in self._unparsed and depth_exceeds(body, DEEPEST):
                 raise InvalidRequest(Violation(field="(body)", reason=f"is nested more than {DEEPEST} levels deep"))
         except Refusal as refusal:
             await reply_to(refusal)(scope, receive, send)
@@ -52,10 +67,10 @@ class BodyBounds:
 
         await self._app(scope, again, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read(self, scope: Scope, receive: Receive, most: int) -> bytes:
         told = Headers(scope=scope).get("content-length", "0")
-        if told.isdecimal() and int(told[:20]) > self._most:
-            raise self._too_long()
+        if told.isdecimal() and int(told[:20]) > most:
+            raise _too_long(most)
         parts, length = [], 0
         try:
             async with asyncio.timeout(self._seconds):
@@ -65,8 +80,8 @@ class BodyBounds:
                         raise ClientDisconnect
                     part = message.get("body", b"")
                     length += len(part)
-                    if length > self._most:
-                        raise self._too_long()
+                    if length > most:
+                        raise _too_long(most)
                     parts.append(part)
                     if not message.get("more_body", False):
                         return b"".join(parts)
@@ -78,10 +93,9 @@ class BodyBounds:
                 headers={"Connection": "close"},
             ) from None
 
-    def _too_long(self) -> Refusal:
-        return Refusal(
-            413, "Body too large", f"At most {self._most:,} bytes are taken", headers={"Connection": "close"}
-        )
+
+def _too_long(most: int) -> Refusal:
+    return Refusal(413, "Body too large", f"At most {most:,} bytes are taken", headers={"Connection": "close"})
 
 
 def depth_exceeds(body: bytes, limit: int) -> bool:

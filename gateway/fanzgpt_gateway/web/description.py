@@ -90,14 +90,14 @@ def _complete(document: dict[str, Any]) -> None:
             if not path.startswith("/api/"):
                 continue
             operation["security"] = [{"apiKey": []}, {"token": []}]
-            names = _HEADERS if method == "post" else (HEADER,)
+            names = _HEADERS if method == "post" and "202" in operation["responses"] else (HEADER,)
             operation.setdefault("parameters", []).extend(
                 {"name": name, "in": "header", "required": False, **_HEADERS[name]} for name in names
             )
-            if method == "post":
+            if method == "post" and "202" in operation["responses"]:  # what is asked, and not what is only kept
                 for status in ("200", "202"):
                     operation["responses"][status]["links"] = links
-            if method != "delete":
+            if method == "get" or ("202" in operation["responses"] and method != "delete"):
                 operation["parameters"].extend(_WATCHING)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from fanzgpt_gateway.asking import Asking, Call, Question
 from fanzgpt_gateway.streaming import Streaming
+from fanzgpt_gateway.uploading import Uploading
 from fanzgpt_gateway.web import PREFIX
 from fanzgpt_gateway.web.answers import (
     Accepted,
@@ -54,8 +55,8 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def generation(asking: Asking, streaming: Streaming, call_of: CallOf) -> APIRouter:
-    """The routes, answered by `asking`, or piece by piece by `streaming`."""
+def generation(asking: Asking, streaming: Streaming, uploading: Uploading, call_of: CallOf) -> APIRouter:
+    """The routes, answered by `asking`, or piece by piece by `streaming`; images in a body are kept by `uploading`."""
     router = APIRouter(prefix=PREFIX, tags=["generation"])
     Arrived = Annotated[Call, Depends(call_of)]  # noqa: N806 - a type
 
@@ -109,7 +110,7 @@ def generation(asking: Asking, streaming: Streaming, call_of: CallOf) -> APIRout
     @answers("/media/analyze-image", ImageAnalysisAnswer)
     async def analyze_image(body: ImageAnalysisBody, call: Arrived) -> Response:
         """A look at one image."""
-        return await ask(body, call)
+        return await ask(await _without_bytes(body, call, uploading), call)
 
     @answers("/voice/synthesize", VoiceSynthesisAnswer)
     async def synthesize(body: VoiceSynthesisBody, call: Arrived) -> Response:
@@ -117,3 +118,11 @@ def generation(asking: Asking, streaming: Streaming, call_of: CallOf) -> APIRout
         return await ask(body, call)
 
     return router
+
+
+async def _without_bytes(body: ImageAnalysisBody, call: Call, uploading: Uploading) -> ImageAnalysisBody:
+    """The body with its image kept, where the image is in it: no event carries one."""
+    if not body.image_url.startswith("data:"):
+        return body
+    user = call.caller.acts_for(body.user_id, required=False)
+    return body.model_copy(update={"image_url": await uploading.keep_data_url(body.image_url, user)})

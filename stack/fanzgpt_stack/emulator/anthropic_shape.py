@@ -9,7 +9,17 @@ from zlib import crc32
 import orjson
 
 from fanzgpt_stack.emulator.anthropic_errors import error_document, exchange_id, refusal
-from fanzgpt_stack.emulator.calls import Answer, Call, CallRefused, Finish, JsonObject, content_characters, member
+from fanzgpt_stack.emulator.calls import (
+    Answer,
+    Call,
+    CallRefused,
+    Finish,
+    JsonObject,
+    check_images,
+    content_characters,
+    image_tokens,
+    member,
+)
 from fanzgpt_stack.emulator.http_requests import HttpRequest
 from fanzgpt_stack.emulator.limits import Standing
 from fanzgpt_stack.emulator.own_ids import attempt_id, request_id
@@ -47,7 +57,10 @@ class AnthropicShape:
             raise CallRefused("max_tokens: Field required")
         schema, tool = _wanted(asked)
         characters = content_characters(asked.get("system"))
-        characters += sum([content_characters(member(turn, "content")) for turn in messages])
+        contents = [member(turn, "content") for turn in messages]
+        for content in contents:
+            check_images(content)
+        characters += sum(map(content_characters, contents))
         return Call(
             vendor="anthropic",
             path=request.path,
@@ -55,7 +68,7 @@ class AnthropicShape:
             stream=asked.get("stream") is True,
             stream_usage=True,
             max_tokens=limit,
-            input_tokens=(characters + 3) // 4,
+            input_tokens=(characters + 3) // 4 + sum(map(image_tokens, contents)),
             schema=schema,
             tool=tool,
             seed=crc32(request.body),

@@ -27,6 +27,7 @@ class BillLine:
 
     `outcome` is `ok`, or what was scripted; `status` the HTTP status of the answer, None where there was none.
     `retry_after` and `delay` are in seconds: what the caller was told to wait, and how long the answer was held back.
+    Speech is charged by its `characters`, and has no tokens.
     """
 
     seq: int
@@ -46,6 +47,7 @@ class BillLine:
     retry_after: float | None
     delay: float
     response_id: str | None
+    characters: int = 0
 
 
 class Bill:

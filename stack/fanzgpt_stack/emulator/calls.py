@@ -1,5 +1,6 @@
 """One call of a language model, as both vendors ask for it and as it is answered."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -9,13 +10,19 @@ Finish = Literal["stop", "length", "content-filter", "refusal", "tool"]
 
 JsonObject = Mapping[str, object]
 
+TOKENS_PER_IMAGE: Final = 85
+IMAGE_BLOCKS: Final = frozenset({"image_url", "image"})
+IMAGE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_IMAGE_URL: Final = re.compile(r"https?://|data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*$")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """What is asked for.
 
     `seed` is a hash of the body: the same body gets the same words. `schema` is that of the answer's JSON, or of the
-    input of the tool named `tool`. `request_id` and `attempt_id` are the caller's own, from its headers.
+    input of the tool named `tool`. `request_id` and `attempt_id` are the caller's own, from its headers. `speech` is
+    the format of the audio that is wanted instead of a text, of so many `characters`.
     """
 
     vendor: Vendor
@@ -31,6 +38,8 @@ class Call:
     request_id: str | None
     attempt_id: str | None
     account: str
+    speech: str | None = None
+    characters: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,28 @@ def content_characters(content: object) -> int:
     if isinstance(content, Sequence):
         return sum(len(block["text"]) for block in content if _is_text(block))
     return 0
+
+
+def image_tokens(content: object) -> int:
+    """The tokens of the images in a message's content: OpenAI's flat price of one that is looked at coarsely."""
+    if not isinstance(content, list):
+        return 0
+    return TOKENS_PER_IMAGE * sum(member(block, "type") in IMAGE_BLOCKS for block in content)
+
+
+def check_images(content: object) -> None:
+    """Raise CallRefused for an image that no vendor could read: neither a web address nor base64 of its kind."""
+    for block in content if isinstance(content, list) else ():
+        if member(block, "type") == "image_url":
+            url = member(member(block, "image_url"), "url")
+            if not isinstance(url, str) or _IMAGE_URL.match(url) is None:
+                raise CallRefused("Invalid image URL. Expected a valid URL or base64-encoded data URL.")
+        elif member(block, "type") == "image":
+            source = member(block, "source")
+            kind, data, url = (member(source, name) for name in ("type", "data", "url"))
+            inline = kind == "base64" and isinstance(data, str) and member(source, "media_type") in IMAGE_TYPES
+            if not inline and not (kind == "url" and isinstance(url, str)):
+                raise CallRefused("messages.0.content.0.image.source: Input should be a base64 or url source")
 
 
 def member(value: object, name: str) -> object:

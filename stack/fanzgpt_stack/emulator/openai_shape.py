@@ -6,7 +6,17 @@ from zlib import crc32
 
 import orjson
 
-from fanzgpt_stack.emulator.calls import Answer, Call, CallRefused, Finish, JsonObject, content_characters, member
+from fanzgpt_stack.emulator.calls import (
+    Answer,
+    Call,
+    CallRefused,
+    Finish,
+    JsonObject,
+    check_images,
+    content_characters,
+    image_tokens,
+    member,
+)
 from fanzgpt_stack.emulator.http_requests import HttpRequest
 from fanzgpt_stack.emulator.limits import Standing
 from fanzgpt_stack.emulator.openai_errors import STREAM_ERROR, refusal
@@ -42,6 +52,9 @@ class OpenAIShape:
         if not isinstance(messages, list) or not messages:
             raise CallRefused("Missing required parameter: 'messages'.")
         schema, tool = _wanted(asked)
+        contents = [member(turn, "content") for turn in messages]
+        for content in contents:
+            check_images(content)
         limit = asked.get("max_completion_tokens", asked.get("max_tokens"))
         return Call(
             vendor="openai",
@@ -50,7 +63,7 @@ class OpenAIShape:
             stream=asked.get("stream") is True,
             stream_usage=member(asked.get("stream_options"), "include_usage") is True,
             max_tokens=limit if isinstance(limit, int) else None,
-            input_tokens=(sum([content_characters(member(turn, "content")) for turn in messages]) + 3) // 4,
+            input_tokens=(sum(map(content_characters, contents)) + 3) // 4 + sum(map(image_tokens, contents)),
             schema=schema,
             tool=tool,
             seed=crc32(request.body),

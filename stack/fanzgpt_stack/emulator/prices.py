@@ -27,6 +27,9 @@ class TokenPrice:
 FLAT: Final = TokenPrice(1_000, 2_000)
 """For a model without a listed price: 1 and 2 dollars per million tokens."""
 
+FLAT_CHARACTER: Final = 15_000
+"""For a model that is not priced by character in the list: what `tts-1` costs."""
+
 _SAMPLE_TOKENS: Final = 1_000
 _NANO: Final = 1_000_000_000
 
@@ -43,6 +46,19 @@ def price_of(vendor: Vendor, model: str) -> TokenPrice:
     except LookupError:
         return FLAT
     return TokenPrice(_per_token(price.input_price), _per_token(price.output_price))
+
+
+@cache
+def character_price(vendor: Vendor, model: str) -> int:
+    """Nano-dollars per character that a vendor's model speaks."""
+    from genai_prices import calc_price  # noqa: PLC0415  # as above
+    from genai_prices.types import Usage  # noqa: PLC0415  # as above
+
+    try:
+        price = calc_price(Usage(input_characters=_SAMPLE_TOKENS), model, provider_id=vendor)
+    except LookupError:
+        return FLAT_CHARACTER
+    return _per_token(price.input_price) or FLAT_CHARACTER
 
 
 def price_of_kinds(vendor: Vendor, model: str, answer: Answer) -> int:

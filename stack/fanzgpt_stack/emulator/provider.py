@@ -7,6 +7,7 @@ from email.utils import formatdate
 from math import ceil
 from random import Random
 
+from fanzgpt_stack.emulator import speech_shape
 from fanzgpt_stack.emulator.actions import Status, is_billed, outcome_of
 from fanzgpt_stack.emulator.answers import Author
 from fanzgpt_stack.emulator.anthropic_shape import AnthropicShape
@@ -17,10 +18,11 @@ from fanzgpt_stack.emulator.http_requests import HttpRequest
 from fanzgpt_stack.emulator.limits import Limits, Standing
 from fanzgpt_stack.emulator.openai_shape import OpenAIShape
 from fanzgpt_stack.emulator.own_ids import attempt_id, request_id
-from fanzgpt_stack.emulator.prices import price_of, price_of_kinds
+from fanzgpt_stack.emulator.prices import character_price, price_of, price_of_kinds
 from fanzgpt_stack.emulator.rendering import Exchange, answered
 from fanzgpt_stack.emulator.replies import Headers, Reply, whole
 from fanzgpt_stack.emulator.scripts import Script
+from fanzgpt_stack.emulator.speech_shape import SpeechShape
 from fanzgpt_stack.emulator.vendor import Marks, Refused, VendorShape
 
 
@@ -57,6 +59,7 @@ class Provider:
         self._random = random
         self._now = now
         self._openai = OpenAIShape()
+        self._speech = SpeechShape()
         self._anthropic = AnthropicShape()
         self._dated = 0
         self._date = ""
@@ -66,6 +69,8 @@ class Provider:
         match path:
             case "/v1/chat/completions":
                 return self._openai
+            case speech_shape.PATH:
+                return self._speech
             case "/v1/messages":
                 return self._anthropic
             case _:
@@ -118,6 +123,8 @@ class Provider:
         cost = 0
         if paid is not None and paid.kinds is PLAIN:
             cost = price_of(call.vendor, call.model).of(paid.input_tokens, paid.output_tokens)
+            if call.speech is not None:
+                cost = character_price(call.vendor, call.model) * call.characters
         elif paid is not None:
             cost = price_of_kinds(call.vendor, call.model, paid)
         self._bill.add(
@@ -139,6 +146,7 @@ class Provider:
                 retry_after=wait,
                 delay=round(reply.delay, 6),
                 response_id=exchange.shape.response_id(exchange.marks.number) if reply.status == 200 else None,
+                characters=0 if paid is None else call.characters,
             )
         )
 

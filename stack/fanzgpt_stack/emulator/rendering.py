@@ -6,6 +6,7 @@ import orjson
 
 from fanzgpt_stack.emulator.calls import Answer, Call
 from fanzgpt_stack.emulator.replies import Headers, Reply, streamed, whole
+from fanzgpt_stack.emulator.speech_shape import MEDIA_TYPES, audio
 from fanzgpt_stack.emulator.vendor import Marks, VendorShape
 
 
@@ -28,6 +29,14 @@ def answered(exchange: Exchange, answer: Answer) -> Reply:
     if exchange.call.stream:
         return streamed(
             events(exchange, answer), headers=exchange.headers, delay=exchange.delay, between=exchange.between
+        )
+    if exchange.call.speech is not None:
+        return whole(
+            200,
+            audio(exchange.call, answer.text),
+            content_type=MEDIA_TYPES[exchange.call.speech],
+            headers=exchange.headers,
+            delay=exchange.delay,
         )
     return whole(200, orjson.dumps(document(exchange, answer)), headers=exchange.headers, delay=exchange.delay)
 

@@ -11,6 +11,7 @@ INPUTS: dict[str, dict[str, JsonValue]] = {
     "conversation-starters": {"context": "loves yoga", "count": 3},
     "content-calendar": {"timeframe": "1 week", "preferences": {"platforms": ["instagram"]}},
     "performance-analysis": {"timeframe": "last month", "figures": {"likes": 31}},
+    "image-analysis": {"imageUrl": "https://example.org/a.jpg", "analysisType": "mood"},
 }
 
 

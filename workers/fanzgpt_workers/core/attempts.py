@@ -38,6 +38,7 @@ class Usage:
     `input` includes cached tokens, those written to a cache, audio and images; `cache_write` includes those written for
     an hour; `output` includes reasoning, audio and images. `tier` is what the provider charges for, None for its
     ordinary one.
+    `characters` is what was spoken, where a call is charged by that; there are no tokens then.
     """
 
     input: int
@@ -45,6 +46,7 @@ class Usage:
     cache_read: int | None = None
     cache_write: int | None = None
     reasoning: int | None = None
+    characters: int | None = None
     cache_write_1h: int | None = None
     input_audio: int | None = None
     output_audio: int | None = None

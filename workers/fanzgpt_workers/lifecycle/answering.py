@@ -18,7 +18,7 @@ from fanzgpt_workers.core.claims import AlreadyEnded, Conflicting, Granted, Owne
 from fanzgpt_workers.core.costs import Costs
 from fanzgpt_workers.core.endings import Ending, EndState, Saved, Saving, Superseded
 from fanzgpt_workers.core.routing import NoTarget, Routes, Target
-from fanzgpt_workers.errors import LetGo, OutputRefused
+from fanzgpt_workers.errors import InputRefused, LetGo, OutputRefused
 from fanzgpt_workers.lifecycle import events
 from fanzgpt_workers.lifecycle.beginning import Lost
 from fanzgpt_workers.lifecycle.books import Books
@@ -212,8 +212,9 @@ class Answering:
         except Lost:
             self._observer.found(request, "superseded")
             return Handled.LET_GO
-        except OutputRefused as refused:
-            return await self.fail(request, epoch, "rejected", str(refused), retryable=False, course=unstarted)
+        except (InputRefused, OutputRefused) as refused:
+            again = isinstance(refused, InputRefused) and refused.retryable
+            return await self.fail(request, epoch, "rejected", str(refused), retryable=again, course=unstarted)
         match answer:
             case Answered(output=output, course=course, attempt=attempt):
                 if course.usage is not None:

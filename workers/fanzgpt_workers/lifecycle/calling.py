@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from fanzgpt_schemas.generation import Reason
+from fanzgpt_schemas.requests import ImageAnalysisRequested
 from fanzgpt_workers.core.attempts import (
     AttemptEnded,
     Cause,
@@ -20,15 +21,16 @@ from fanzgpt_workers.core.attempts import (
     estimated,
 )
 from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, RetryPolicy, TooLate, decide
-from fanzgpt_workers.core.routing import Target
+from fanzgpt_workers.core.routing import STAND_IN, Target
 from fanzgpt_workers.core.way import Step, Way
-from fanzgpt_workers.errors import OutputRefused, ProviderError
+from fanzgpt_workers.errors import InputRefused, OutputRefused, ProviderError
 from fanzgpt_workers.lifecycle.beginning import Beginning, NotBegun, Wanted, slept
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.door import Door
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.purse import Patience, Purse
 from fanzgpt_workers.lifecycle.request import LiveRequest
+from fanzgpt_workers.media_ports import Pictures, showing
 from fanzgpt_workers.ports import (
     Clock,
     Completion,
@@ -124,11 +126,13 @@ class Caller:
         door: Door | None = None,
         partials: Partials | None = None,
         purse: Purse | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         """Wire up; without a `door` calls wait for nothing, without `partials` no answer is streamed.
 
-        Without a `purse` any call may be paid for.
+        Without a `purse` any call may be paid for, without `pictures` no image is looked at.
         """
+        self._pictures = pictures
         self._door = door or Door()
         self._beginning = Beginning(books=books, door=self._door, purse=purse, clock=clock, new_id=new_id)
         self._partials = partials
@@ -158,12 +162,32 @@ class Caller:
     ) -> Answered | Unanswered:
         """Call until there is an answer or nothing more may be tried.
 
-        Raises Lost when the request has a newer owner, and LetGo where a call would be tried again after a `let_go`.
-        The first of the chain is called as long as it is not down; the others are its fallbacks. Each attempt's row is
-        durable before its call. A failed attempt is settled before the next begins. `under_way` is told of each attempt
-        as its call begins. Cancelled, it closes the call and settles the attempt as such.
+        Raises Lost when the request has a newer owner, InputRefused before any call for an image that is not taken, and
+        LetGo where a call would be tried again after a `let_go`. The first of the chain is called as long as it is not
+        down; the others are its fallbacks. Each attempt's row is durable before its call. A failed attempt is settled
+        before the next begins. `under_way` is told of each attempt as its call begins. Cancelled, it closes the call
+        and settles the attempt as such.
         """
         prompt = self._prompts.render(request.event)
+        if not isinstance(request.event, ImageAnalysisRequested):
+            return await self._ask(request, chain, prompt, epoch=epoch, past=past, began=began, under_way=under_way)
+        if self._pictures is None:
+            raise InputRefused("imageUrl: this worker takes no images")
+        async with self._pictures.of(request.event, local=chain[0].provider == STAND_IN) as image:
+            prompt = showing(prompt, image)
+            return await self._ask(request, chain, prompt, epoch=epoch, past=past, began=began, under_way=under_way)
+
+    async def _ask(
+        self,
+        request: LiveRequest,
+        chain: Sequence[Target],
+        prompt: Prompt,
+        *,
+        epoch: int,
+        past: Sequence[PastAttempt],
+        began: datetime,
+        under_way: Callable[[Course], None],
+    ) -> Answered | Unanswered:
         tally, repairs = _Tally.of(past, self._draining), 0
         cause: Cause = "redelivery" if past else "first"
         last_moment = request.event.deadline or began + timedelta(seconds=self._policy.total_seconds)

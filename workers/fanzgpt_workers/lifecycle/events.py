@@ -23,6 +23,7 @@ from fanzgpt_schemas.generation import (
 from fanzgpt_schemas.identity import event_id
 from fanzgpt_schemas.requests import ContentCalendarRequested, GenerationRequested
 from fanzgpt_workers.core.attempts import Price, Usage
+from fanzgpt_workers.core.routing import STAND_IN
 from fanzgpt_workers.lifecycle.request import LiveRequest
 
 SOURCE: Final = "fanzgpt/generation"
@@ -60,7 +61,15 @@ class Course:
             latency_ms=self.latency_ms,
             finish_reason=self.finish_reason,
             attempts=self.attempts,
+            **self._more(),
         )
+
+    def _more(self) -> JsonObject:
+        """What only some answers have: that no model made them, how many characters were spoken."""
+        more: JsonObject = {"standIn": True} if self.provider == STAND_IN else {}
+        if self.usage is not None and self.usage.characters is not None:
+            more["characters"] = self.usage.characters
+        return more
 
     def _shared(self, cached_from: str) -> GenerationMetadata:
         """An answer that cost nothing here: no tokens of its own, whose it was, and what it would have cost."""
@@ -168,7 +177,7 @@ def _input(event: GenerationRequested) -> JsonObject:
 
 
 def _tokens(usage: Usage | None) -> TokenUsage | None:
-    if usage is None:
+    if usage is None or usage.characters is not None:
         return None
     return TokenUsage(
         input=usage.input,

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Final, Literal, Protocol
 
 from fanzgpt_schemas.identity import user_key
-from fanzgpt_workers.core.attempts import Usage
+from fanzgpt_workers.core.attempts import CHARACTERS_PER_TOKEN, Usage
 from fanzgpt_workers.core.budgets import Allowance, Budgets, OverBudget, Reservation, begins, kind_of, turns
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Pricing, Prompt
+from fanzgpt_workers.ports import IMAGE_CHARACTERS, Pricing, Prompt
 
 WhenSpent = Literal["reject", "wait"]
 STANDARD: Final = "standard"
@@ -85,6 +85,8 @@ class Purse:
         if not allowances:
             return None
         usage = Usage(input=_most_input(prompt), output=most_output)
+        if prompt.speech is not None:
+            usage = Usage(input=0, output=0, characters=len(prompt.speech.text))
         price = self._pricing.price(provider=target.provider, model=target.model, usage=usage, at=now)
         return Reservation(
             usd=price.usd or Decimal(0), begins_at=begins(self._budgets.window, now), allowances=allowances
@@ -112,7 +114,8 @@ def _most_input(prompt: Prompt) -> int:
     texts = [prompt.system, *(turn.text for turn in prompt.turns)]
     if prompt.output_schema is not None:
         texts.append(str(prompt.output_schema.schema))
-    return sum(len(text.encode("utf-8", "replace")) for text in texts) // BYTES_PER_TOKEN + 1
+    images = IMAGE_CHARACTERS // CHARACTERS_PER_TOKEN * sum(turn.image is not None for turn in prompt.turns)
+    return sum(len(text.encode("utf-8", "replace")) for text in texts) // BYTES_PER_TOKEN + 1 + images
 
 
 def _told(allowance: Allowance, window: str, turn: datetime) -> str:

@@ -60,7 +60,7 @@ class PartialAnswers:
 
     def begin(self, request_key: UUID, request: GenerationRequested, prompt: Prompt, *, attempt: int) -> Growing | None:
         """See `ports.Partials`: an answer that has to be JSON is of no use in parts."""
-        if not request.stream or prompt.output_schema is not None:
+        if not request.stream or prompt.output_schema is not None or prompt.speech is not None:
             return None
         return _Answer(request_key, attempt, self._has_grown)
 

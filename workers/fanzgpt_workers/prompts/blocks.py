@@ -23,6 +23,7 @@ TAGS: Final = (
     "preferences",
     "figures",
     "note",
+    "analysis_type",
 )
 
 # Letters may be kept apart from the `<` by spaces or invisible characters and still look like a delimiter.

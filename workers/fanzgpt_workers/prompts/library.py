@@ -16,6 +16,7 @@ from fanzgpt_schemas.requests import (
     GenerationRequested,
     Options,
     PerformanceAnalysisRequested,
+    VoiceSynthesisRequested,
 )
 from fanzgpt_workers.errors import OutputRefused
 from fanzgpt_workers.ports import Completion, OutputSchema, Prompt, Turn
@@ -28,6 +29,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "social-post": "post",
     "personalized-message": "message",
     "chat-response": "response",
+    "image-analysis": "analysis",
 }
 _SHOWN_CHARACTERS: Final = 4_000
 
@@ -44,19 +46,27 @@ class _Compiled:
 
 
 class PromptLibrary:
-    """Prompts for the six text types, each from the newest version of its template. See `Prompts` for the promises.
+    """Prompts for every type that a model writes for, each from its newest template. See `Prompts` for the promises.
 
     What people wrote stands in delimited blocks that it cannot leave (`blocks`); the system part is the same for every
     request of a type.
     """
 
-    def __init__(self, *, today: Callable[[], date]) -> None:
-        """Read and compile every template. `today` is asked for when a calendar is rendered."""
+    def __init__(
+        self, *, today: Callable[[], date], speech: Callable[[VoiceSynthesisRequested], Prompt] | None = None
+    ) -> None:
+        """Read and compile every template. `today` is asked for when a calendar is rendered.
+
+        `speech` makes of a request what is to be spoken; without it nothing is.
+        """
         self._today = today
+        self._speech = speech
         self._compiled = _compile()
 
     def render(self, request: GenerationRequested) -> Prompt:
         """The prompt for a request; raises OutputRefused for a type that no template serves in this release."""
+        if isinstance(request, VoiceSynthesisRequested) and self._speech is not None:
+            return self._speech(request)
         compiled = self._compiled.get(request.type)
         if compiled is None:
             raise OutputRefused(f"no template serves {request.type} in this release")
@@ -91,6 +101,9 @@ class PromptLibrary:
                 return _starters(request, answer)
             case ContentCalendarRequested():
                 return reading.checked(request.type, {"calendar": {"entries": _entries(answer)}})
+            case VoiceSynthesisRequested():
+                reading.checked(request.type, answer)
+                return {name: str(value) for name, value in answer.items()}
             case _:
                 return reading.checked(request.type, {"analysis": answer})
 

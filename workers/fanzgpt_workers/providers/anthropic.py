@@ -10,6 +10,7 @@ import aiohttp
 import anthropic
 import httpx2
 
+from fanzgpt_workers.errors import Refused
 from fanzgpt_workers.ports import Completion, ProviderCall
 from fanzgpt_workers.providers import messages
 from fanzgpt_workers.providers.classification import broken, refusal
@@ -49,6 +50,8 @@ class AnthropicProvider:
 
     async def complete(self, call: ProviderCall) -> Completion:
         """Make the call; one HTTP request, never repeated."""
+        if call.prompt.speech is not None:
+            raise Refused("this endpoint makes no speech")
         if call.grown is not None:
             return await complete_streamed(
                 call,

@@ -6,6 +6,7 @@ decides by the host; a setting may say otherwise. OpenAI's reasoning models refu
 """
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from pydantic import JsonValue
 
 from fanzgpt_workers.core.attempts import Tier, Usage
 from fanzgpt_workers.errors import Malformed
-from fanzgpt_workers.ports import Completion, OutputSchema, ProviderCall
+from fanzgpt_workers.ports import Completion, OutputSchema, ProviderCall, Turn
 from fanzgpt_workers.providers.endpoint import LimitField
 from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member, tier
 from fanzgpt_workers.providers.output_schemas import REFUSED_BY_OPENAI, without
@@ -52,7 +53,7 @@ def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
     """The JSON body of the call."""
     prompt = call.prompt
     messages: list[JsonValue] = [{"role": "system", "content": prompt.system}]
-    messages.extend({"role": turn.role, "content": turn.text} for turn in prompt.turns)
+    messages.extend({"role": turn.role, "content": _content(turn)} for turn in prompt.turns)
     asked: dict[str, JsonValue] = {"model": call.model, "messages": messages, dialect.limit_field: call.max_tokens}
     if not (dialect.of_maker and _REASONS_FIRST.match(call.model)):
         asked["temperature"] = call.temperature
@@ -130,6 +131,14 @@ def _completion(answer: dict[str, object], *, asked_model: str) -> Completion:
         finish_reason="refusal" if refusal else finish,
         usage=_usage(member(answer, "usage"), tier(answer, "service_tier")),
     )
+
+
+def _content(turn: Turn) -> JsonValue:
+    image = turn.image
+    if image is None:
+        return turn.text
+    url = image.url or f"data:{image.media_type};base64,{b64encode(image.data).decode('ascii')}"
+    return [{"type": "text", "text": turn.text}, {"type": "image_url", "image_url": {"url": url}}]
 
 
 def _response_format(schema: OutputSchema, dialect: Dialect) -> JsonValue:

@@ -5,7 +5,9 @@ Temperature goes up to 1 here, so a higher one is sent as 1; Claude models from 
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
@@ -43,7 +45,7 @@ def body(call: ProviderCall) -> dict[str, JsonValue]:
         "model": call.model,
         "max_tokens": call.max_tokens,
         "system": prompt.system,
-        "messages": [{"role": turn.role, "content": turn.text} for turn in prompt.turns],
+        "messages": [{"role": turn.role, "content": _content(turn)} for turn in prompt.turns],
     }
     if _is_worth_keeping(call):
         asked["messages"] = _kept(prompt.turns)
@@ -70,9 +72,12 @@ def _is_worth_keeping(call: ProviderCall) -> bool:
 
 def _kept(turns: Sequence[Turn]) -> list[JsonValue]:
     """The turns, to be kept up to the last one."""
-    asked: list[JsonValue] = [{"role": turn.role, "content": turn.text} for turn in turns[:-1]]
-    last: JsonValue = [{"type": "text", "text": turns[-1].text, "cache_control": {"type": "ephemeral"}}]
-    return [*asked, {"role": turns[-1].role, "content": last}]
+    asked: list[JsonValue] = [{"role": turn.role, "content": _content(turn)} for turn in turns[:-1]]
+    last = turns[-1]
+    shown = _content(replace(last, text=""))
+    text: JsonValue = {"type": "text", "text": last.text, "cache_control": {"type": "ephemeral"}}
+    before = shown[:-1] if isinstance(shown, list) else []
+    return [*asked, {"role": last.role, "content": [*before, text]}]
 
 
 def read(content: bytes, *, asked_model: str) -> Completion:
@@ -130,6 +135,18 @@ class Growth:
             self._has_text = True
             self._texts.append(piece)
         return piece or ""
+
+
+def _content(turn: Turn) -> JsonValue:
+    image = turn.image
+    if image is None:
+        return turn.text
+    source: dict[str, JsonValue] = {"type": "url", "url": image.url}
+    if image.url is None:
+        data = b64encode(image.data).decode("ascii")
+        source = {"type": "base64", "media_type": image.media_type, "data": data}
+    # Images before words: Anthropic's models answer better so, as its guide to vision says.
+    return [{"type": "image", "source": source}, {"type": "text", "text": turn.text}]
 
 
 def _object(value: object) -> dict[str, object]:

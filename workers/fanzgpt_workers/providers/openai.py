@@ -1,7 +1,7 @@
 """Chat completions through OpenAI's SDK: the reference of the protocol."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import aiohttp
 import httpx2
 import openai
+from pydantic import JsonValue
 
-from fanzgpt_workers.ports import Completion, ProviderCall
-from fanzgpt_workers.providers import chat_completions
+from fanzgpt_workers.ports import Completion, ProviderCall, Speech
+from fanzgpt_workers.providers import chat_completions, speech
 from fanzgpt_workers.providers.classification import broken, refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer, call_headers, in_time
@@ -31,6 +32,9 @@ class OpenAIProvider:
         base_url = endpoint.base_url or chat_completions.BASE_URL
         self._name = endpoint.name
         self._now = now
+        self._endpoint = endpoint
+        self._bounds = bounds
+        self._speaking: openai.AsyncOpenAI | None = None
         self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.api_key or "none",
@@ -54,6 +58,8 @@ class OpenAIProvider:
 
     async def complete(self, call: ProviderCall) -> Completion:
         """Make the call; one HTTP request, never repeated."""
+        if call.prompt.speech is not None:
+            return await self._speak(call, call.prompt.speech)
         if call.grown is not None:
             return await complete_streamed(
                 call,
@@ -62,7 +68,8 @@ class OpenAIProvider:
                 read_whole=partial(chat_completions.read, asked_model=call.model),
                 now=self._now,
             )
-        answer = await in_time(call, self._exchange(call))
+        body = chat_completions.body(call, self._dialect)
+        answer = await in_time(call, self._exchange(call, self._client, chat_completions.PATH, body))
         if answer.status >= 300:
             raise refusal(answer, prompt=call.prompt, now=self._now())
         return with_headroom(chat_completions.read(answer.content, asked_model=call.model), answer.headers)
@@ -70,15 +77,29 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+        if self._speaking is not None:
+            await self._speaking.close()
 
-    async def _exchange(self, call: ProviderCall) -> Answer:
+    async def _speak(self, call: ProviderCall, spoken: Speech) -> Completion:
+        if self._speaking is None:  # over connections of its own: audio is larger than any text may be
+            larger = http_client(openai.DefaultAioHttpClient, self._endpoint, speech.speech_bounds(self._bounds))
+            self._speaking = self._client.copy(http_client=larger)
+        asked = speech.body(call, spoken)
+        answer = await in_time(call, self._exchange(call, self._speaking, speech.PATH, asked))
+        if answer.status >= 300:
+            raise refusal(answer, prompt=call.prompt, now=self._now())
+        return with_headroom(speech.read(answer, call, spoken), answer.headers)
+
+    async def _exchange(
+        self, call: ProviderCall, client: openai.AsyncOpenAI, path: str, body: Mapping[str, JsonValue]
+    ) -> Answer:
         try:
             # The SDK's own way to send any request: its `create` looks every value of a body up in its types, which
             # takes as much CPU as the call itself and changes nothing in a body that is made to the API's letter.
-            answer = await self._client.post(
-                chat_completions.PATH,
+            answer = await client.post(
+                path,
                 cast_to=httpx2.Response,
-                body=chat_completions.body(call, self._dialect),
+                body=body,
                 options={"headers": {**self._headers, **call_headers(call)}},
             )
         except openai.APIStatusError as error:

@@ -109,12 +109,15 @@ class ListPricing:
     def price(self, *, provider: str, model: str, usage: Usage, at: datetime) -> Price:
         """The price of this usage at that time; `usd` is None without a known price or for counts that contradict."""
         own = self._own.get((provider, model))
-        if own is not None:
+        if own is not None and usage.characters is None:
             return Price(usd=own.usd(usage), version="settings")
         key = (provider, model)
         known = self._known.get(key)
         if known is None and key not in self._known:
             known = self._find(provider, model)
+        if usage.characters is not None:
+            usd = None if known is None else _spoken_usd(known, usage.characters, at)
+            return Price(usd=usd, version=self._version)
         return Price(usd=None if known is None else _usd(known, usage, at), version=self._version)
 
     def _find(self, provider: str, model: str) -> _Known | None:
@@ -158,6 +161,15 @@ def _usd(known: _Known, usage: Usage, at: datetime) -> Decimal | None:
     if rates.up_to is None or usage.input <= rates.up_to:
         return rates.usd(usage)
     return _listed_usd(prices, usage)
+
+
+def _spoken_usd(known: _Known, characters: int, at: datetime) -> Decimal | None:
+    from genai_prices import Usage as ListedUsage  # noqa: PLC0415 - as above
+
+    prices = known.model.get_prices(at)
+    if prices.input_mchars is None:  # priced by something else, which is not known
+        return None
+    return prices.calc_price(ListedUsage(input_characters=characters))["total_price"]
 
 
 def _rates(prices: "listed.ModelPrice") -> _Rates | None:

@@ -6,6 +6,7 @@ from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.groups import Settings
 from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
+from fanzgpt_workers.settings.media import MediaSettings
 from fanzgpt_workers.settings.problems import Problem, masked, unrecognised, variables
 from fanzgpt_workers.settings.process import METRICS_PORTS, MonitorSettings, ProcessName, ProcessSettings
 from fanzgpt_workers.settings.providers import OnUnknown, ProviderName, ProviderSettings
@@ -28,6 +29,7 @@ __all__ = [
     "GenerationSettings",
     "KafkaSecuritySettings",
     "KafkaSettings",
+    "MediaSettings",
     "MonitorSettings",
     "Need",
     "OnUnknown",

@@ -39,12 +39,14 @@ class FeatureSettings(Group):
     image_analysis: OnlyTrue = Field(
         default=False,
         alias="FEATURE_IMAGE_ANALYSIS",
-        description="Image analysis. Off, as all of these, until somebody decides to pay for it.",
+        description="Image analysis. Off, as all of these, until somebody decides to pay for it. The embedded stack "
+        "turns it on, with a stand-in that is no model.",
     )
     voice_processing: OnlyTrue = Field(
         default=False,
         alias="FEATURE_VOICE_PROCESSING",
-        description="Voice synthesis. Off until somebody decides to pay for it.",
+        description="Voice synthesis. Off until somebody decides to pay for it; needs OBJECT_STORE_URL. The embedded "
+        "stack turns it on, with a stand-in that is no voice.",
     )
     blocked_terms: Terms = Field(
         default=(),

@@ -9,6 +9,7 @@ from fanzgpt_workers.settings.cache import CacheSettings
 from fanzgpt_workers.settings.features import FeatureSettings
 from fanzgpt_workers.settings.group import Group
 from fanzgpt_workers.settings.kafka_security import KafkaSecuritySettings
+from fanzgpt_workers.settings.media import MediaSettings
 from fanzgpt_workers.settings.process import MonitorSettings, ProcessSettings
 from fanzgpt_workers.settings.providers import ProviderSettings
 from fanzgpt_workers.settings.servers import DatabaseSettings, KafkaSettings, RedisSettings
@@ -25,6 +26,7 @@ class Settings(Group):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     providers: ProviderSettings = ProviderSettings()
+    media: MediaSettings = MediaSettings()
     generation: GenerationSettings = GenerationSettings()
     cache: CacheSettings = CacheSettings()
     budgets: BudgetSettings = BudgetSettings()

@@ -15,7 +15,21 @@ from fanzgpt_workers.settings.groups import Settings
 
 _SECRET_WORDS: Final = ("KEY", "SECRET", "PASSWORD", "TOKEN")
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
-_OURS: Final = ("KAFKA_", "DB_", "AI_", "GENERATION_", "SINK_", "METRICS_", "MONITOR_", "LOG_", "PROVIDER_", "FEATURE_")
+_OURS: Final = (
+    "KAFKA_",
+    "DB_",
+    "AI_",
+    "GENERATION_",
+    "SINK_",
+    "METRICS_",
+    "MONITOR_",
+    "LOG_",
+    "PROVIDER_",
+    "FEATURE_",
+    "IMAGE_",
+    "MEDIA_",
+    "OBJECT_",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,10 @@ def _contradictions(settings: Settings, values: Mapping[str, str]) -> Iterator[P
             given=masked("AI_FALLBACKS", values["AI_FALLBACKS"]),
             remedy=f"needs {name.upper()}_API_KEY, or {name.upper()}_BASE_URL for an endpoint that asks for none",
         )
+    looks = settings.media.image_provider
+    if looks is not None and looks != "stand-in" and looks not in settings.providers.reachable:
+        remedy = f"needs {looks.upper()}_API_KEY, or {looks.upper()}_BASE_URL for an endpoint that asks for none"
+        yield Problem(variable="AI_IMAGE_PROVIDER", given=looks, remedy=remedy)
     for variable, remedy in settings.kafka_security.contradictions():
         given = values.get(variable)
         yield Problem(variable=variable, given=None if given is None else masked(variable, given), remedy=remedy)

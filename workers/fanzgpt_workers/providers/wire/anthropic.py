@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from fanzgpt_workers.errors import Refused
 from fanzgpt_workers.ports import Completion, ProviderCall
 from fanzgpt_workers.providers import messages
 from fanzgpt_workers.providers.classification import refusal
@@ -31,6 +32,8 @@ class WireAnthropicProvider:
 
     async def complete(self, call: ProviderCall) -> Completion:
         """Make the call; one HTTP request, never repeated."""
+        if call.prompt.speech is not None:
+            raise Refused("this endpoint makes no speech")
         body = messages.body(call)
         if call.grown is not None:
             return await complete_streamed(

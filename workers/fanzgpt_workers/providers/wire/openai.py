@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from fanzgpt_workers.ports import Completion, ProviderCall
-from fanzgpt_workers.providers import chat_completions
+from fanzgpt_workers.ports import Completion, ProviderCall, Speech
+from fanzgpt_workers.providers import chat_completions, speech
 from fanzgpt_workers.providers.classification import refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import call_headers, in_time
@@ -24,6 +24,10 @@ class WireOpenAIProvider:
         self._now = now
         self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
         self._session = wire_session(endpoint, bounds, url=base_url + chat_completions.PATH, headers={})
+        # Connections of its own, none of them open before the first call: audio is larger than any text may be.
+        self._speaking = wire_session(
+            endpoint, speech.speech_bounds(bounds), url=base_url + speech.PATH, headers={"Accept": "*/*"}
+        )
 
     @property
     def name(self) -> str:
@@ -32,6 +36,8 @@ class WireOpenAIProvider:
 
     async def complete(self, call: ProviderCall) -> Completion:
         """Make the call; one HTTP request, never repeated."""
+        if call.prompt.speech is not None:
+            return await self._speak(call, call.prompt.speech)
         body = chat_completions.body(call, self._dialect)
         if call.grown is not None:
             return await complete_streamed(
@@ -49,3 +55,10 @@ class WireOpenAIProvider:
     async def aclose(self) -> None:
         """Close the connections; idempotent."""
         await self._session.aclose()
+        await self._speaking.aclose()
+
+    async def _speak(self, call: ProviderCall, spoken: Speech) -> Completion:
+        answer = await in_time(call, self._speaking.post(speech.body(call, spoken), call_headers(call)))
+        if answer.status >= 300:
+            raise refusal(answer, prompt=call.prompt, now=self._now())
+        return with_headroom(speech.read(answer, call, spoken), answer.headers)
