@@ -28,6 +28,7 @@ POLICY = BatchPolicy(
 def goes(
     policy: BatchPolicy = POLICY,
     *,
+    generation_type: str = "social-post",
     topic: str = "batch",
     provider: str = "openai",
     left: timedelta | None = None,
@@ -36,6 +37,7 @@ def goes(
 ) -> bool:
     return waits(
         policy,
+        generation_type=generation_type,
         topic=topic,
         provider=provider,
         deadline=None if left is None else NOW + left,
@@ -62,6 +64,11 @@ def test_who_waits_is_told_by_topic_and_deadline(topic: str, left: timedelta | N
 
 def test_without_a_bound_for_far_deadlines_only_the_batch_topic_waits() -> None:
     assert not goes(replace(POLICY, far=None), topic="standard", left=100 * HOUR)
+
+
+@pytest.mark.parametrize("generation_type", ["image-analysis", "voice-synthesis"])
+def test_pictures_and_sound_are_called_for_by_themselves(generation_type: str) -> None:
+    assert not goes(generation_type=generation_type)
 
 
 def test_neither_conversations_nor_requests_called_before_nor_other_providers_wait() -> None:

@@ -35,6 +35,7 @@ class BatchLane:
         event = request.event
         if not waits(
             self._policy,
+            generation_type=event.type,
             topic=request.origin.topic,
             provider=target.provider,
             deadline=event.deadline,

@@ -10,6 +10,9 @@ from fanzgpt_workers.core.attempts import Price
 DISCOUNT: Final = 2
 """Both makers ask half of every rate for what is called in a batch."""
 
+BY_THEMSELVES: Final = frozenset({"image-analysis", "voice-synthesis"})
+"""What is made of pictures or of sound: a batch holds calls of text alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPolicy:
@@ -33,6 +36,7 @@ class BatchPolicy:
 def waits(
     policy: BatchPolicy,
     *,
+    generation_type: str,
     topic: str,
     provider: str,
     deadline: datetime | None,
@@ -45,7 +49,7 @@ def waits(
     One of a conversation does not, since the next message would overtake it; nor one that was called for before, since
     that call may have been paid for.
     """
-    if provider not in policy.providers or in_conversation or called_before:
+    if provider not in policy.providers or in_conversation or called_before or generation_type in BY_THEMSELVES:
         return False
     if deadline is None:
         return topic == policy.topic
