@@ -63,6 +63,8 @@ def test_topics_keep_their_names() -> None:
         "ai.generation.cancel-requested",
         "ai.analytics.event",
         "ai.preferences.updated",
+        "ai.usage.window",
+        "ai.usage.anomaly",
         "ai.dead-letter",
     }
 

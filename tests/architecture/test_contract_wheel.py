@@ -39,4 +39,4 @@ def test_the_registry_is_found_without_a_checkout(wheel: Path, tmp_path: Path) -
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.stdout.strip(), done.stderr) == ("9", "")
+    assert (done.stdout.strip(), done.stderr) == ("11", "")

@@ -150,7 +150,8 @@ def test_each_process_has_time_to_drain(name: str) -> None:
     assert not {"GENERATION_DRAIN_SECONDS", "SINK_DRAIN_SECONDS"} & environment(process(name)).keys()
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+# The usage streams know no database.
+@pytest.mark.parametrize("name", [name for name in PROCESSES if name != "streams"])
 def test_no_process_starts_before_the_schema_is_there(name: str) -> None:
     (waiting,) = pod(name)["initContainers"]
     assert command_line(waiting["args"])["check"] is True
@@ -196,7 +197,7 @@ def test_a_pod_is_added_for_each_fill_of_a_worker_up_to_one_a_partition() -> Non
 
 
 def test_the_database_has_room_for_the_most_pods_there_can_be() -> None:
-    sinks = sum(WORKLOADS[name]["spec"].get("replicas", 0) for name in PROCESSES)
+    sinks = sum(WORKLOADS[name]["spec"].get("replicas", 0) for name in PROCESSES if name != "streams")
     (allowed,) = re.findall(r"PostgreSQL must allow (\d+)", (FOLDER / "scaling.yaml").read_text())
     assert (SCALED["maxReplicaCount"] + sinks) * Settings().database.pool_size <= int(allowed)
 

@@ -40,7 +40,7 @@ def test_settlements_are_sorted_by_attempt_and_hold_none_twice() -> None:
 
 def test_a_settlement_without_usage_or_price_has_nulls_and_never_zeros() -> None:
     columns = settlement_columns([AttemptEnded(attempt_id=UUID(int=1), outcome="unreachable")])
-    assert [column[0] for column in columns[2:]] == [None] * 11
+    assert [column[0] for column in columns[2:]] == [None] * 12
 
 
 @given(st.text(st.characters(exclude_categories=())))
