@@ -39,9 +39,8 @@ def test_it_has_a_date(decision: Page) -> None:
     assert re.search(r"^Accepted \d{4}-\d\d-\d\d\.$", decision.text, re.MULTILINE)
 
 
-def test_no_number_is_used_twice() -> None:
-    numbers = [page.path.stem[:4] for page in DECISIONS]
-    assert len(set(numbers)) == len(numbers)
+def test_numbers_leave_no_gap() -> None:
+    assert [page.path.stem[:4] for page in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
 
 
 def test_the_list_names_every_decision_by_its_sentence() -> None:
