@@ -363,6 +363,8 @@ HOT = {
     "sink_gate+sink_preferences": {"ai_sink_offsets_pkey", "users_pkey", "ai_preference_versions_pkey"},
     "sink_next_offsets": {"ai_sink_offsets_pkey"},
     "sink_known_users": {"users_pkey"},
+    "batch_hold": {"ai_batch_calls_pkey"},
+    "batch_rejoin": {"ai_batch_calls_pkey"},
 }
 
 
@@ -385,6 +387,7 @@ def test_every_statement_of_the_ledger_and_the_sinks_is_looked_at() -> None:
     rare = {"report_prune", "report_totals", "report_unknown_attempts"}
     rare |= {"sink_create_users", "sink_keep_user_ids", "sink_meet_partitions"}
     rare |= {"resolutions", "resolve_letter"}
+    rare |= {"batch_gather", "batch_groups", "batch_returned", "batch_take"}
     rare |= {"budgets_meet", "budgets_lock", "budgets_recount", "report_budgets", "repricing_page", "reprice"}
     assert {path.stem for path in folder.glob("*.sql")} - rare == {part for name in HOT for part in name.split("+")}
 

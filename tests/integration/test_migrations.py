@@ -12,7 +12,15 @@ import pytest
 from fanzgpt_workers.errors import ConfigurationError, DatabaseUnavailable
 from fanzgpt_workers.stores.migrate import migrate, status
 
-STEPS = ["0001_contract_tables", "0002_ledger", "0003_sinks", "0004_dead_letters", "0005_claim_terms", "0006_money"]
+STEPS = [
+    "0001_contract_tables",
+    "0002_ledger",
+    "0003_sinks",
+    "0004_dead_letters",
+    "0005_claim_terms",
+    "0006_money",
+    "0007_batches",
+]
 
 COLUMNS = {
     "ai_generation_history": [

@@ -19,6 +19,7 @@ from fanzgpt_stack.servers import StackServers
 from fanzgpt_workers.core.origin import Partition
 
 LATE_SECONDS = 1.0
+READ = {process: CONSUMED[process] for process in ("generation", *SINKS)}
 POISON: tuple[bytes | None, ...] = (
     None,
     b"",
@@ -59,7 +60,7 @@ def poison(
         first = requests if rate is None else requests // 10
         field.load(first, rate=400)
         each = max(1, first // one_in)
-        topics = [topic for consumed in CONSUMED.values() for topic in consumed]
+        topics = [topic for consumed in READ.values() for topic in consumed]
         bootstrap = field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"]
         asyncio.run(_poisoned(bootstrap, topics, each, field.random))
         field.fired["poison"] += each * len(topics)
@@ -155,7 +156,7 @@ def _all_read(field: Arena) -> None:
 
 async def _left(field: Arena) -> int:
     ends = await ends_of(field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"])
-    places = [(await committed(field, process)).items() for process in CONSUMED]
+    places = [(await committed(field, process)).items() for process in READ]
     return sum(ends[at] - offset for each in places for at, offset in each)
 
 
@@ -166,9 +167,7 @@ async def committed(field: Arena, process: str) -> dict[Partition, int]:
         bootstrap_servers=bootstrap, group_id=f"{field.prefix}.{process}", enable_auto_commit=False
     ) as consumer:
         return {
-            at: await consumer.committed(TopicPartition(*at)) or 0
-            for at in field.since
-            if at.topic in CONSUMED[process]
+            at: await consumer.committed(TopicPartition(*at)) or 0 for at in field.since if at.topic in READ[process]
         }
 
 
@@ -176,7 +175,7 @@ def _rewound(field: Arena) -> None:
     """Every group stands where the run began, and no sink knows of its own place any more."""
 
     async def rewind() -> None:
-        for process, topics in CONSUMED.items():
+        for process, topics in READ.items():
             async with AIOKafkaConsumer(
                 bootstrap_servers=field.system.endpoints["KAFKA_BOOTSTRAP_SERVERS"],
                 group_id=f"{field.prefix}.{process}",

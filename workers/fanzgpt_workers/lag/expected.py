@@ -16,12 +16,16 @@ _PROCESSES: Final[tuple[ProcessName, ...]] = (
 
 
 def expected_groups(kafka: KafkaSettings, registry: TopicRegistry) -> list[Consumed]:
-    """One for each process that commits offsets; a group that never ran is behind by everything there is."""
+    """One for each process that commits offsets; a group that never ran is behind by everything there is.
+
+    The usage streams are an option: who does not run them is not behind.
+    """
     return [
         Consumed(
             group=kafka.group(process),
             topics=[spec.name for spec in registry if process in spec.consumed_by],
             requests=process == "generation",
+            optional=process == "streams",
         )
         for process in _PROCESSES
     ]

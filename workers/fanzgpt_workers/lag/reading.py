@@ -18,11 +18,15 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumed:
-    """A group that there should be, and what it reads; `requests` where its records become rows of the ledger."""
+    """A group that there should be, and what it reads; `requests` where its records become rows of the ledger.
+
+    An `optional` one is told of from its first commit on: not everybody runs the process.
+    """
 
     group: str
     topics: Sequence[str]
     requests: bool = False
+    optional: bool = False
 
 
 class LagReader:
@@ -49,7 +53,7 @@ class LagReader:
         Raises BrokerUnavailable and DatabaseUnavailable.
         """
         names = [*self._expected, *(name for name in more if name not in self._expected)]
-        groups = await asyncio.gather(*map(self._groups.read, names))
+        groups = [group for group in await asyncio.gather(*map(self._groups.read, names)) if self._counts(group)]
         stored = {} if self._accounts is None else await self._accounts.stored_offsets()
         topics = {topic for consumed in self._expected.values() for topic in consumed.topics}
         existing = await self._groups.partitions(topics | {p.topic for group in groups for p in group.committed})
@@ -67,6 +71,10 @@ class LagReader:
             standings=tuple(await self._accounted(aged, now)),
             members={group.name: group.members for group in groups},
         )
+
+    def _counts(self, group: Group) -> bool:
+        consumed = self._expected.get(group.name)
+        return consumed is None or not consumed.optional or bool(group.committed) or group.members > 0
 
     def _reads(self, group: str, partition: Partition) -> bool:
         consumed = self._expected.get(group)
