@@ -51,8 +51,8 @@ reference: install ## write docs/reference anew, from the code
 	$(BIN)/python -m fanzgpt_gateway.openapi > clients/typescript/openapi.json
 
 .PHONY: test
-test: install ## everything, on real Kafka, PostgreSQL and Valkey
-	$(BIN)/pytest
+test: install ## everything, on real Kafka, PostgreSQL and Valkey, file by file in two processes
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 API_EXAMPLES ?= 100
 

@@ -1,6 +1,6 @@
-"""Real servers for every test that asks: one stack per session, a database of its own per test.
+"""Real servers for every test that asks: one stack per process of the session, a database of its own per test.
 
-FANZGPT_TEST_HOME=FOLDER keeps the stack of that folder up between sessions, which spares each its start.
+FANZGPT_TEST_HOME=FOLDER keeps the stacks of that folder up between sessions, which spares each its start.
 """
 
 import os
@@ -19,12 +19,19 @@ from fanzgpt_stack.testing import running_stack
 from fanzgpt_workers.stores.migrate import migrate
 
 
+LONG_FIRST = ("tests/chaos/", "tests/simulation/", "tests/e2e/")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin the session, so that two processes end it together; the rest keeps its chance order."""
+    items.sort(key=lambda item: next((n for n, folder in enumerate(LONG_FIRST) if item.nodeid.startswith(folder)), 9))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackServers]:
     """Kafka, PostgreSQL and Valkey that are up, without the model."""
-    kept = os.environ.get("FANZGPT_TEST_HOME")
-    home = Path(kept) if kept else tmp_path_factory.mktemp("stack")
-    with running_stack(home, keep=kept is not None) as servers:
+    with kept_stack("stack", tmp_path_factory) as servers:
         yield servers
 
 
@@ -63,6 +70,15 @@ def redis_url(stack: StackServers) -> str:
     with redis.Redis.from_url(url) as client:
         client.flushall()
     return url
+
+
+@contextmanager
+def kept_stack(name: str, folders: pytest.TempPathFactory) -> Iterator[StackServers]:
+    """A stack for the block, of this process alone; in FANZGPT_TEST_HOME it outlives the session."""
+    kept = os.environ.get("FANZGPT_TEST_HOME")
+    own = Path(os.environ.get("PYTEST_XDIST_WORKER", "")) / name
+    with running_stack(Path(kept) / own if kept else folders.mktemp(name), keep=kept is not None) as servers:
+        yield servers
 
 
 @contextmanager
