@@ -18,7 +18,6 @@ from fanzgpt_stack.servers import StackServers
 from fanzgpt_stack.testing import running_stack
 from fanzgpt_workers.stores.migrate import migrate
 
-
 LONG_FIRST = ("tests/chaos/", "tests/simulation/", "tests/e2e/")
 
 

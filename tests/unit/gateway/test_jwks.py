@@ -186,21 +186,25 @@ async def test_a_forged_token_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        {"kty": "oct", "kid": "1", "k": b64(b"secret" * 8)},
-        published(RSA_KEY, use="enc"),
-        published(RSA_KEY, alg="RS512"),
-        published(EC_KEY),
-        published(ED_KEY),
-        published(rsa.generate_private_key(public_exponent=65537, key_size=1024)),  # noqa: S505 - that is the point
-        {**jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY, as_dict=True), "kid": "1"},
-        {name: value for name, value in published(RSA_KEY).items() if name != "kid"},
-        published(RSA_KEY, kid=7),
-        {"kty": "RSA", "kid": "1", "n": "!!", "e": "AQAB"},
-        {"kty": "RSA", "kid": "1"},
-        [],
-        None,
+        pytest.param({"kty": "oct", "kid": "1", "k": b64(b"secret" * 8)}, id="a secret"),
+        pytest.param(published(RSA_KEY, use="enc"), id="a key to encrypt with"),
+        pytest.param(published(RSA_KEY, alg="RS512"), id="a key of another algorithm"),
+        pytest.param(published(EC_KEY), id="a key on a curve"),
+        pytest.param(published(ED_KEY), id="an Edwards key"),
+        pytest.param(
+            published(rsa.generate_private_key(public_exponent=65537, key_size=1024)),  # noqa: S505 - that is the point
+            id="a short key",
+        ),
+        pytest.param(
+            {**jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY, as_dict=True), "kid": "1"}, id="the private key itself"
+        ),
+        pytest.param({name: value for name, value in published(RSA_KEY).items() if name != "kid"}, id="no name"),
+        pytest.param(published(RSA_KEY, kid=7), id="a number as its name"),
+        pytest.param({"kty": "RSA", "kid": "1", "n": "!!", "e": "AQAB"}, id="no base64"),
+        pytest.param({"kty": "RSA", "kid": "1"}, id="nothing in it"),
+        pytest.param([], id="a list"),
+        pytest.param(None, id="null"),
     ],
-    ids=str,
 )
 async def test_an_entry_that_is_no_key_of_the_algorithm_is_left_out(entry: Any) -> None:
     document = json.dumps({"keys": [entry, published(RSA_KEY, "good")]}).encode()
