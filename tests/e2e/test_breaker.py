@@ -68,9 +68,8 @@ async def test_while_a_provider_is_down_its_fallback_answers_and_afterwards_it_d
         assert probes <= 1 + (monotonic() - began) / 1.0
         mend(emulator)
         until = monotonic() + 10
-        while await answered_by(environ, 4) != {"openai": 4}:
+        while await answered_by(environ, 20) != {"openai": 20}:
             assert monotonic() < until, "it does not come back"
-        assert await answered_by(environ, 20) == {"openai": 20}
     failed = [line for line in calls_to(emulator, "openai") if line["status"] == 500]
     assert len(failed) <= 2 * (20 + 8) + probes + 10  # until each worker had seen enough, and what was under way then
     assert abs(spent(environ["DATABASE_URL"]) - Decimal(emulator.totals()["cost_usd"])) < Decimal("1e-9")

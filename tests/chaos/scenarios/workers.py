@@ -53,7 +53,7 @@ def zombies(
         field.system.start("generation")
         for _ in range(rounds):
             calls = field.system.emulator.stats()["calls"]
-            load = field.load(requests, rate=300)
+            load = field.load(requests, rate=100)  # slow enough that calls are still under way when the signal comes
             wait_until(lambda calls=calls: field.system.emulator.stats()["calls"] > calls + 40, "calls are under way")  # type: ignore[misc]
             before = _taken_over(field)
             for each in old:
