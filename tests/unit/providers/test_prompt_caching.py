@@ -1,11 +1,11 @@
-"""Anthropic keeps a prompt's beginning where it is asked to: it is asked where a next turn can have use of it."""
+"""A prompt's beginning is kept by its provider where a next turn can have use of it: it is asked for in time."""
 
 from uuid import uuid4
 
 import pytest
 
 from fanzgpt_workers.ports import Prompt, ProviderCall, Turn
-from fanzgpt_workers.providers import messages
+from fanzgpt_workers.providers import chat_completions, messages
 from fanzgpt_workers.providers.messages import LEAST_KEPT, LEAST_KEPT_SMALL
 
 
@@ -58,3 +58,22 @@ def test_the_next_turn_begins_with_every_byte_of_this_one() -> None:
     assert one["system"] == two["system"]
     said = [[(turn["role"], turn["content"]) for turn in asked["messages"]][:2] for asked in (one, two)]  # type: ignore[index,union-attr,call-overload]
     assert said[0] == said[1]
+
+
+MAKER = chat_completions.Dialect.spoken_at(chat_completions.BASE_URL, limit_field="auto")
+OTHER = chat_completions.Dialect.spoken_at("http://127.0.0.1:8080/v1", limit_field="auto")
+
+
+def key(call: ProviderCall, dialect: chat_completions.Dialect = MAKER) -> object:
+    return chat_completions.body(call, dialect).get("prompt_cache_key")
+
+
+def test_the_turns_of_a_conversation_go_where_it_is_cached() -> None:
+    now, later = a_call(LONG, "yes", "and then?"), a_call(LONG, "yes", "and then?", "rain", "and after?")
+    assert key(now) == key(later) is not None
+    assert key(now) != key(a_call(f"{LONG}!", "yes", "and then?"))
+
+
+def test_what_openai_does_not_cache_and_who_is_not_openai_gets_no_key() -> None:
+    assert [key(a_call(LONG)), key(a_call("hi", "hello", "and then?"))] == [None, None]
+    assert key(a_call(LONG, "yes", "and then?"), OTHER) is None

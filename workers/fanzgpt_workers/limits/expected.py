@@ -3,9 +3,9 @@
 from math import sqrt
 from typing import Final
 
+from fanzgpt_workers.core.attempts import CHARACTERS_PER_TOKEN
 from fanzgpt_workers.core.load import Load
 
-CHARACTERS_PER_TOKEN: Final = 4.0
 _MEMORY: Final = 0.02
 """Weight of the newest call: the last hundred or so count."""
 
@@ -25,7 +25,7 @@ class Expected:
         self._mean = float(most)
         self._variance = 0.0
         self._calls = 0
-        self._characters = CHARACTERS_PER_TOKEN
+        self._characters = float(CHARACTERS_PER_TOKEN)
 
     def load(self, *, prompt_characters: int, most: int) -> Load:
         """What a call will take that may answer with so many tokens."""

@@ -8,14 +8,15 @@ decides by the host; a setting may say otherwise. OpenAI's reasoning models refu
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from fanzgpt_workers.core.attempts import Tier, Usage
+from fanzgpt_workers.core.attempts import CHARACTERS_PER_TOKEN, Tier, Usage
 from fanzgpt_workers.errors import Malformed
-from fanzgpt_workers.ports import Completion, OutputSchema, ProviderCall, Turn
+from fanzgpt_workers.ports import Completion, OutputSchema, Prompt, ProviderCall, Turn
 from fanzgpt_workers.providers.endpoint import LimitField
 from fanzgpt_workers.providers.json_answers import FinishReason, count, json_object, member, text_member, tier
 from fanzgpt_workers.providers.output_schemas import REFUSED_BY_OPENAI, without
@@ -23,6 +24,7 @@ from fanzgpt_workers.providers.output_schemas import REFUSED_BY_OPENAI, without
 BASE_URL: Final = "https://api.openai.com/v1"
 PATH: Final = "/chat/completions"
 DONE: Final = b"[DONE]"
+LEAST_CACHED: Final = 1_024  # tokens
 
 _MAKERS_HOST: Final = re.compile(r"([a-z0-9-]+\.)*api\.openai\.com|[a-z0-9-]+\.openai\.azure\.com")
 _REASONS_FIRST: Final = re.compile(r"(o\d|gpt-[5-9])(?!.*-chat)")
@@ -59,6 +61,8 @@ def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
         asked["temperature"] = call.temperature
     if prompt.output_schema is not None:
         asked["response_format"] = _response_format(prompt.output_schema, dialect)
+    if dialect.of_maker and len(prompt.turns) > 1 and prompt.characters >= LEAST_CACHED * CHARACTERS_PER_TOKEN:
+        asked["prompt_cache_key"] = _beginning(prompt)
     if call.grown is not None:
         asked["stream"] = True
         asked["stream_options"] = {"include_usage": True}
@@ -131,6 +135,18 @@ def _completion(answer: dict[str, object], *, asked_model: str) -> Completion:
         finish_reason="refusal" if refusal else finish,
         usage=_usage(member(answer, "usage"), tier(answer, "service_tier")),
     )
+
+
+def _beginning(prompt: Prompt) -> str:
+    """What the calls of one conversation have in common and no other's: OpenAI sends them where the prefix is cached.
+
+    It caches by itself what begins alike for 1,024 tokens; without a key, a call may go to a machine that has not seen
+    it. Shorter prompts and single turns get none: nothing is kept of them, and a key that many share crowds a machine.
+    """
+    first = prompt.turns[0].text
+    return blake2b(
+        f"{len(prompt.system)}:{prompt.system}{first}".encode(errors="surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
 def _content(turn: Turn) -> JsonValue:
