@@ -41,12 +41,16 @@ from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.settings import METRICS_PORTS, Settings, variables
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
+DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("kafka", "postgres", "valkey")
 WATCHERS = ("prometheus", "grafana")
 GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
 OURS = tuple(name for name in SERVICES if name not in {*SERVERS, *WATCHERS, "nginx"})
+MAKE_OR_SERVE_MEDIA = ("generation", *GATEWAYS)
+MEDIA_FOLDER = "/var/lib/fanzgpt/media"
+BUCKET_VARIABLES = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"}
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN\b")
 EXAMPLE = {
     "POSTGRES_PASSWORD": "0123abcd",
@@ -162,7 +166,22 @@ def test_a_command_that_there_is_not_would_be_seen(argv: list[str]) -> None:
 @pytest.mark.parametrize("service", OURS)
 def test_every_variable_is_a_setting(service: str) -> None:
     known = GATEWAY_VARIABLES if service in GATEWAYS else variables().keys()
-    assert SERVICES[service].get("environment", {}).keys() <= known
+    assert SERVICES[service].get("environment", {}).keys() - BUCKET_VARIABLES <= known
+
+
+def test_a_folder_for_media_is_shared_by_those_who_fill_it_and_those_who_serve_it() -> None:
+    volume = {name: told["volumes"] for name, told in SERVICES.items() if name in OURS and "volumes" in told}
+    assert volume == dict.fromkeys(MAKE_OR_SERVE_MEDIA, [f"media:{MEDIA_FOLDER}"])
+    given = {**EXAMPLE, "OBJECT_STORE_URL": f"file://{MEDIA_FOLDER}", "MEDIA_SIGNING_KEY": "0123456789abcdef" * 4}
+    told = {name: environment(name, given) for name in MAKE_OR_SERVE_MEDIA}
+    assert {(each["OBJECT_STORE_URL"], each["MEDIA_SIGNING_KEY"]) for each in told.values()} == {
+        (given["OBJECT_STORE_URL"], given["MEDIA_SIGNING_KEY"])
+    }
+    assert refused("generation", told["generation"]) == []
+    assert refused_by_gateway(told["gateway-1"]) == ()
+    made = re.search(rf"install --directory --owner (\d+) --group (\d+) {MEDIA_FOLDER}$", DOCKERFILE, re.MULTILINE)
+    assert made
+    assert f"{made[1]}:{made[2]}" == SERVICES["generation"]["user"]
 
 
 @pytest.mark.parametrize("given", [EXAMPLE, EMULATOR], ids=["with a key", "with the emulator"])
@@ -317,7 +336,6 @@ def test_our_containers_can_do_nothing_but_their_work(service: str) -> None:
     assert told["init"] is True
     assert told["cap_drop"] == ["ALL"]
     assert int(told["user"].split(":")[0]) > 0
-    assert "volumes" not in told
     assert "ports" not in told
 
 
