@@ -26,7 +26,7 @@ from fanzgpt_producers.client import GenerationClient
 from fanzgpt_workers.commands.output import progress, say, table
 
 ANSWER_SECONDS: Final = 120.0
-HEARD_SECONDS: Final = 0.5  # until the other workers have read in Redis what one was told
+HEARD_SECONDS: Final = 0.25  # until the other workers have read in Redis what one was told
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -106,7 +106,8 @@ def main(
         asyncio.run(run(system, backlog, rate=rate, before=before, closed=closed, after=after))
         bill = system.emulator.bill()
         terms = generations(system.endpoints["DATABASE_URL"])
-    since = arrived(next(line for line in bill if line["status"] == 429))
+    refusal = next(line for line in bill if line["status"] == 429)
+    since = arrived(refusal) + refusal["delay"]  # nobody can know of it before it was told
     inside = [arrived(line) - since for line in bill if 0 < arrived(line) - since < closed]
     early = [seconds for seconds in inside if seconds > HEARD_SECONDS]
     short = backlog.short_again(since + closed, round(2 * rate))
