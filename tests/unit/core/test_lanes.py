@@ -157,6 +157,17 @@ def test_a_flood_leaves_slots_for_the_others_and_takes_all_when_there_are_none()
     assert [taken[1] for taken in iter(lanes.start, None)] == ["other"] * 25
 
 
+def test_beside_one_other_nobody_takes_the_last_quarter_who_has_half_of_everything() -> None:
+    lanes: Lanes[str] = Lanes(Caps(in_flight=16, per_user=16))
+    lanes.add(Slot(lane="a", user="other", partition=Partition("t", 0)), "other")
+    for n in range(50):
+        lanes.add(Slot(lane=("flood", n), user="flood", partition=Partition("t", 0)), "flood")
+    started = [taken[1] for taken in iter(lanes.start, None)]
+    assert sorted(started) == ["flood"] * 11 + ["other"]
+    lanes.add(Slot(lane="b", user="other", partition=Partition("t", 0)), "other")
+    assert [taken[1] for taken in iter(lanes.start, None)] == ["other"]
+
+
 def test_topics_share_the_starts_by_their_weights_and_none_waits_for_ever() -> None:
     weights = {"priority": 8, "standard": 4, "batch": 1}
     lanes: Lanes[str] = Lanes(Caps(in_flight=1_000, per_user=1_000, weights=weights))

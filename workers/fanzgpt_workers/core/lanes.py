@@ -19,8 +19,9 @@ AGING: Final = 0.25
 the root of its size."""
 
 RESERVED: Final = 4
-"""One part in so many of the process is kept from whoever runs `FLOOD` times a fair share (trunk reservation): a
-request of anybody else finds a free slot, and need not wait for one of the flood's to end."""
+"""One part in so many of the process is kept from whoever runs `FLOOD` times a fair share, or half of everything beside
+others (trunk reservation): a request of anybody else finds a free slot, and need not wait for one of the flood's to end.
+"""
 FLOOD: Final = 4
 
 
@@ -202,6 +203,8 @@ class Lanes(Generic[Item]):
         if self.running < caps.in_flight - caps.in_flight // RESERVED:
             return None
         below = max(FLOOD, FLOOD * caps.in_flight // len(self._users))
+        if len(self._users) > 1:
+            below = min(below, max(FLOOD, caps.in_flight // 2))
         return None if below >= caps.per_user else below
 
     def _has_any(self, topic: str, below: int) -> bool:
