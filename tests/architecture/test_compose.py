@@ -171,7 +171,7 @@ def test_every_variable_is_a_setting(service: str) -> None:
 
 def test_a_folder_for_media_is_shared_by_those_who_fill_it_and_those_who_serve_it() -> None:
     volume = {name: told["volumes"] for name, told in SERVICES.items() if name in OURS and "volumes" in told}
-    assert volume == dict.fromkeys(MAKE_OR_SERVE_MEDIA, [f"media:{MEDIA_FOLDER}"])
+    assert volume == {name: [f"media:{MEDIA_FOLDER}"] for name in MAKE_OR_SERVE_MEDIA}
     given = {**EXAMPLE, "OBJECT_STORE_URL": f"file://{MEDIA_FOLDER}", "MEDIA_SIGNING_KEY": "0123456789abcdef" * 4}
     told = {name: environment(name, given) for name in MAKE_OR_SERVE_MEDIA}
     assert {(each["OBJECT_STORE_URL"], each["MEDIA_SIGNING_KEY"]) for each in told.values()} == {

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.unit.virtually import on_virtual_time
 
-from fanzgpt_workers.bootstrap import run_and_tell
+from fanzgpt_workers.ending import run_and_tell
 
 
 class Process:

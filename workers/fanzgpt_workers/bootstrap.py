@@ -1,14 +1,11 @@
 """The composition root: from settings to a running process, until SIGTERM."""
 
 import asyncio
-import logging
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 from uuid import uuid4
 
 import uvloop
@@ -16,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_producers.errors import BrokerUnavailable
 from fanzgpt_schemas.topics import bundled_topics
+from fanzgpt_workers.ending import CLOSING_SECONDS, Process, Signals, leave, run_and_tell
 from fanzgpt_workers.errors import Unavailable
 from fanzgpt_workers.garbage import look_for_garbage_seldom
 from fanzgpt_workers.lag.standing import Thresholds
@@ -26,42 +24,25 @@ from fanzgpt_workers.observability.logs import open_logs
 from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.observability.readiness import announce_ready
 from fanzgpt_workers.observability.standing import Standing
-from fanzgpt_workers.observability.standstills import where_tasks_stand
+from fanzgpt_workers.reopening import is_kafka_well, stuck
 from fanzgpt_workers.settings import ProcessName, Settings
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.watching import GenerationWatch, SinkWatch
 
-CLOSING_SECONDS: Final = 8.0  # beyond the drain; together they stay below the grace time of docker-compose.yml
-LEFT_EARLY: Final = 3  # as for every command: a server is away
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
-class Process(Protocol):
-    """What runs until it is told to stop."""
-
-    async def run(self) -> None:
-        """Work until `stop`, then drain."""
-        ...
-
-    async def joined(self) -> None:
-        """Return once it takes part in the work."""
-        ...
-
-    async def ending(self) -> None:
-        """Return once it has begun to end: told to, or because something broke."""
-        ...
+@runtime_checkable
+class Renewable(Protocol):
+    """A process whose consumer may be deaf, and which can end without it."""
 
     def membership(self) -> tuple[bool, str]:
         """Whether it takes part, and how, in words."""
         ...
 
-    def still_seconds(self) -> float:
-        """How long its loop has not turned."""
-        ...
-
-    def stop(self) -> None:
-        """Ask it to end; idempotent."""
+    def renew(self) -> None:
+        """End without a word to Kafka."""
         ...
 
 
@@ -92,44 +73,56 @@ def run(name: str, settings: Settings) -> int:
 
 async def _run(name: ProcessName, settings: Settings) -> int:
     log = open_logs(settings, process=name)
-    metrics, standing = Metrics(), Standing()
-    async with (
-        health_server(metrics, settings.process, process=name) as health,
-        AsyncExitStack() as opened,
-    ):
-        standing.watch(health)
-        process = await _opened(opened, name, settings, Told(metrics, log, standing))
-        if process is not None:
-            look_for_garbage_seldom()
-            standing.begun(process)
-            _on_signals(process.stop)
-            tell = partial(announce_ready, log, metrics_port=health.port, ready_file=settings.process.ready_file)
-            within = _drain_seconds(name, settings) + CLOSING_SECONDS
-            await run_and_tell(process, ready=tell, late=partial(_leave, within, log), within=within)
+    told = Told(Metrics(), log, Standing())
+    async with health_server(told.metrics, settings.process, process=name) as health:
+        told.standing.watch(health)
+        signals = Signals()
+        tell = partial(announce_ready, log, metrics_port=health.port, ready_file=settings.process.ready_file)
+        while await _live(name, settings, told, signals, tell):
+            told.standing.waits("its consumer was stuck; it is opened anew")
     log.info("stopped")
     return 0
 
 
-async def run_and_tell(process: Process, *, ready: Callable[[], None], late: Callable[[], None], within: float) -> None:
-    """Run it; tell `ready` once it takes part, and `late` where its end, whatever began it, takes longer than `within`.
+async def _live(name: ProcessName, settings: Settings, told: Told, signals: Signals, tell: Callable[[], None]) -> bool:
+    """Open the process and run it to its end; whether it is to be opened anew."""
+    within = _drain_seconds(name, settings) + CLOSING_SECONDS
+    async with AsyncExitStack() as opened:
+        process = await _opened(opened, name, settings, told, signals)
+        if process is None:
+            return False
+        look_for_garbage_seldom()
+        told.standing.begun(process)
+        signals.lead_to(process.stop)
+        watching = asyncio.create_task(_renewed_if_stuck(process, name, settings, told))
+        try:
+            bound = await run_and_tell(process, ready=tell, late=partial(leave, within, told.log), within=within)
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+    if watching.cancelled() or signals.came:
+        return False
+    watching.result()
+    bound.cancel()  # the old one is closed; the new one has time of its own
+    return True
 
-    A server that answers nobody holds its clients for minutes, also while they close.
-    """
 
-    async def bound() -> None:
-        await process.ending()
-        asyncio.get_running_loop().call_later(within, late)
-
-    joining, bounding = asyncio.create_task(process.joined()), asyncio.create_task(bound())
-    joining.add_done_callback(lambda task: None if task.cancelled() else ready())
-    try:
-        await process.run()
-    finally:
-        joining.cancel()
-        await bounding
+async def _renewed_if_stuck(process: Process, name: ProcessName, settings: Settings, told: Told) -> None:
+    """Return once the process was stuck and has been asked to end; for ever where it has no group of its own."""
+    topics = [spec.name for spec in bundled_topics() if name in spec.consumed_by]
+    if not isinstance(process, Renewable):
+        await asyncio.Event().wait()
+        return
+    well = partial(is_kafka_well, settings.kafka.bootstrap_servers, topics, security=settings.kafka_security.security())
+    why = await stuck(process, well, after=settings.kafka.stuck_seconds)
+    told.log.error("stuck while Kafka answers others: its consumer is opened anew", why=why)
+    told.metrics.reopened()
+    process.renew()
 
 
-async def _opened(into: AsyncExitStack, name: ProcessName, settings: Settings, told: Told) -> Process | None:
+async def _opened(
+    into: AsyncExitStack, name: ProcessName, settings: Settings, told: Told, signals: Signals
+) -> Process | None:
     """The process once its servers answer; None when it is told to end before. Each absence is told with its address.
 
     What a person has to mend is raised: waiting would not help.
@@ -149,7 +142,7 @@ async def _opened(into: AsyncExitStack, name: ProcessName, settings: Settings, t
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     opening = asyncio.create_task(open_patiently())
-    _on_signals(opening.cancel)
+    signals.lead_to(opening.cancel)
     await asyncio.wait([opening])
     return None if opening.cancelled() else opening.result()
 
@@ -169,19 +162,6 @@ def _drain_seconds(name: ProcessName, settings: Settings) -> float:
     if name == "generation":
         return settings.generation.drain_seconds
     return 0.0 if name == "monitor" else settings.sinks.drain_seconds
-
-
-def _leave(within: float, log: FilteringBoundLogger) -> None:
-    # What a kill may not lose is not lost here either: rows, offsets and endings are where they were promised to be.
-    log.error("left before everything was closed", seconds=within, stood_at=list(where_tasks_stand()))
-    logging.shutdown()
-    os._exit(LEFT_EARLY)
-
-
-def _on_signals(act: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, act)
 
 
 def _open(name: ProcessName, settings: Settings, told: Told) -> AbstractAsyncContextManager[Process]:

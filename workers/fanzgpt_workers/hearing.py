@@ -56,3 +56,11 @@ class Hearing:
             return None
         milliseconds: int | None = self._consumer.last_poll_timestamp(at)
         return (milliseconds or 0) / 1000
+
+
+async def cut_off(consumer: AIOKafkaConsumer) -> None:
+    """Close the connections of a deaf consumer: whoever waits for an answer gets none, so that its `stop` ends.
+
+    It cannot tell its group; the group takes its partitions away when its session is over.
+    """
+    await consumer._client.close()  # noqa: SLF001  # `stop` would wait for the answers first

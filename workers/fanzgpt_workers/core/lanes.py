@@ -20,8 +20,7 @@ the root of its size."""
 
 RESERVED: Final = 4
 """One part in so many of the process is kept from whoever runs `FLOOD` times a fair share, or half of everything beside
-others (trunk reservation): a request of anybody else finds a free slot, and need not wait for one of the flood's to end.
-"""
+others (trunk reservation): a request of anybody else finds a free slot, and need not wait for the flood's to end."""
 FLOOD: Final = 4
 
 

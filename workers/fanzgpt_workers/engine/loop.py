@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from fanzgpt_workers.core.lanes import Caps, Cause, Lanes
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.engine.book import PartitionBook, Room
-from fanzgpt_workers.hearing import UNHEARD_SECONDS, Hearing
+from fanzgpt_workers.hearing import UNHEARD_SECONDS, Hearing, cut_off
 from fanzgpt_workers.records import Handled, Intake, Record, Work
 
 FETCH_WAIT_MS: Final = 250
@@ -95,6 +95,7 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
+        self._deaf = False
         self._joined = asyncio.Event()
         self._turned = self._could_start = asyncio.get_running_loop().time()
 
@@ -155,6 +156,11 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
         self._failure = self._failure or error
         self.stop()
 
+    def renew(self) -> None:
+        """Its consumer is deaf: drain and end without Kafka. What could not be committed is found in the ledger."""
+        self._deaf = True
+        self.stop()
+
     async def ending(self) -> None:
         """Return once it has begun to end, for whatever reason."""
         await self._stopping.wait()
@@ -176,7 +182,10 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             committing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await committing
-            await self._commit(self._book.to_commit())
+            if self._deaf:
+                await cut_off(self._consumer)
+            else:
+                await self._commit(self._book.to_commit())
             await self._abandon()
             await self._consumer.stop()
         if self._failure is not None:

@@ -65,7 +65,7 @@ class Metrics:
     def __init__(self) -> None:
         """Register every family; nothing is measured yet."""
         self.registry: Final = CollectorRegistry()
-        self._callbacks: list[Callable[[], None]] = []
+        self._look: Callable[[], None] | None = None
         ProcessCollector(registry=self.registry)
         make = Families(self.registry)
         self._families = make
@@ -174,6 +174,10 @@ class Metrics:
         self._unavailable = make.counter(
             "fanzgpt_unavailable_total", "Times a server could not be used and was tried again.", "server"
         )
+        self._reopened = make.counter(
+            "fanzgpt_consumer_reopened_total",
+            "Times that a stuck consumer was opened anew.",
+        )()
         self._in_flight = make.gauge("fanzgpt_in_flight_requests", "Requests under way.")()
         self._oldest = make.gauge("fanzgpt_oldest_in_flight_seconds", "Age of the oldest request under way.")()
         self._buffered = make.gauge("fanzgpt_buffered_records", "Records in memory that have not started.")()
@@ -296,6 +300,10 @@ class Metrics:
         """A server could not be used and will be tried again."""
         self._unavailable(server).inc()
 
+    def reopened(self) -> None:
+        """A stuck consumer was replaced."""
+        self._reopened.inc()
+
     def engine_state(self, state: EngineState) -> None:
         """Replace what is known of the engine; partitions that are not named are gone."""
         self._in_flight.set(state.in_flight)
@@ -327,13 +335,13 @@ class Metrics:
             self._members(group).set(number)
 
     def before_scrape(self, callback: Callable[[], None]) -> None:
-        """Call `callback` ahead of every scrape, on the event loop; it sets states such as `engine_state`."""
-        self._callbacks.append(callback)
+        """Call `callback` ahead of every scrape, on the event loop: the last one given. It sets states."""
+        self._look = callback
 
     def scrape(self) -> bytes:
         """Everything in Prometheus's text format (CONTENT_TYPE)."""
-        for callback in self._callbacks:
-            callback()
+        if self._look is not None:
+            self._look()
         return generate_latest(self.registry)
 
     def catalogue(self) -> tuple[tuple[str, str, tuple[str, ...], str], ...]:

@@ -38,7 +38,8 @@ class Standing:
         health.live_while("loop", self._turning)
 
     def waits(self, why: str) -> None:
-        """The start waits for something."""
+        """The start, or a new one, waits for something."""
+        self._process = None
         self._waiting_for = why
 
     def begun(self, process: Moving) -> None:

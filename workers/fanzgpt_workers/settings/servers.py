@@ -42,6 +42,14 @@ class KafkaSettings(Group):
         description="Seconds without a heartbeat after which a member counts as dead. 30 lets a static member restart "
         "in place; a killed worker's partitions stand still that long.",
     )
+    stuck_seconds: float = Field(
+        60.0,
+        alias="KAFKA_STUCK_SECONDS",
+        ge=1,
+        le=3600,
+        description="Seconds without a word from Kafka, or without a place in the group, after which a consumer is "
+        "opened anew if Kafka answers others. 60 is beyond what a rebalance takes whose members drain.",
+    )
     send_timeout_seconds: float = Field(
         30.0,
         alias="KAFKA_SEND_TIMEOUT_SECONDS",

@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.errors import Fenced, RowsRefused, Unavailable
-from fanzgpt_workers.hearing import Hearing
+from fanzgpt_workers.hearing import Hearing, cut_off
 from fanzgpt_workers.ports import Advance, SinkStore
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.records import Record
@@ -98,6 +98,7 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         self._storing = asyncio.Lock()
         self._revoking = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._deaf = False
         self._epoch = 0
         self._joined = asyncio.Event()
         self._turned = asyncio.get_running_loop().time()
@@ -121,6 +122,11 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         """Finish the batch under way, then end; idempotent, callable from a signal handler on the loop."""
         self._stopping.set()
 
+    def renew(self) -> None:
+        """Its consumer is deaf: end without Kafka. The position is the one stored with the rows."""
+        self._deaf = True
+        self.stop()
+
     async def ending(self) -> None:
         """Return once it has begun to end, for whatever reason."""
         await self._stopping.wait()
@@ -141,7 +147,10 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
             committing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await committing
-            await self._commit()
+            if self._deaf:
+                await cut_off(self._consumer)
+            else:
+                await self._commit()
             await self._consumer.stop()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:

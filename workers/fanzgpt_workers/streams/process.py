@@ -13,6 +13,7 @@ from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_schemas.events import ANALYTICS_TOPIC
 from fanzgpt_workers.core.origin import Origin
+from fanzgpt_workers.core.usage.continuity import Continuity
 from fanzgpt_workers.core.usage.keeping import Kept
 from fanzgpt_workers.core.usage.windows import Closing, Fate
 from fanzgpt_workers.errors import Unavailable
@@ -25,6 +26,7 @@ from fanzgpt_workers.streams.table import UsageTable
 
 MOST_NOT_KEPT: Final = 40_000  # records; above it taking waits for keeping
 FACTS_AT_ONCE: Final = 2_000
+QUIET_SECONDS: Final = 10.0  # with more in the log; a fetch takes a quarter of one
 
 
 class StreamsWatcher(Protocol):
@@ -40,6 +42,10 @@ class StreamsWatcher(Protocol):
 
     def missing(self, partition: int, *, expected: int, found: int) -> None:
         """Records are gone from the log that were never counted."""
+        ...
+
+    def left_out(self, partition: int, *, expected: int) -> None:
+        """Records did not come that may be in the log; they are read again."""
         ...
 
     def told(self, closing: Closing) -> None:
@@ -93,6 +99,7 @@ class Streams:
         self._taken: dict[int, list[Any]] = defaultdict(list)
         self._not_kept = 0
         self._quiet_since: dict[int, float] = {}
+        self._continuity = Continuity()
         self._stream: Any = None
         self._keeping = asyncio.Lock()
         self._room = asyncio.Event()
@@ -156,25 +163,30 @@ class Streams:
         self._stream = stream.noack()
         async for event in self._stream.events():
             await self._room.wait()
-            self._apply(event)
+            if (left_out := self._apply(event)) is not None:
+                await self._read_again(event.message.partition, left_out)
         yield
 
-    def _apply(self, event: Any) -> None:
+    def _apply(self, event: Any) -> int | None:
+        """Count it; the offset of the record that should have come instead, where there is one."""
         message = event.message
         kept = self._table.shards.get(message.partition)
         if kept is None or message.generation_id != self._app.consumer_generation_id:
-            return  # it has moved: whoever has the partition reads it again
+            return None  # it has moved: whoever has the partition reads it again
+        shard, now = kept.shard, asyncio.get_running_loop().time()
+        self._quiet_since[message.partition] = self._turned = now
+        way = self._continuity.way(message.partition, last=shard.offset, offset=message.offset)
+        if way != "take":
+            return shard.offset + 1 if way == "read-again" else None
+        if message.offset > shard.offset + 1 and shard.offset >= 0:
+            self._watcher.missing(message.partition, expected=shard.offset + 1, found=message.offset)
         self._taken[message.partition].append(event)
         self._not_kept += 1
         if self._not_kept >= MOST_NOT_KEPT:
             self._room.clear()
-        shard, now = kept.shard, asyncio.get_running_loop().time()
-        self._quiet_since[message.partition] = self._turned = now
-        if message.offset > shard.offset + 1 and shard.offset >= 0 and not self._taken[message.partition][1:]:
-            self._watcher.missing(message.partition, expected=shard.offset + 1, found=message.offset)
         if message.offset <= shard.offset:
             self._watcher.applied("replayed")
-            return
+            return None
         headers = message.headers or ()
         pairs = tuple(headers.items()) if isinstance(headers, dict) else headers
         origin = Origin(message.topic, message.partition, message.offset)
@@ -184,15 +196,21 @@ class Streams:
         except ContractError as error:
             shard.skip(message.offset)
             self._watcher.unreadable(record, error)
-            return
+            return None
         if usage is None:
             shard.skip(message.offset)
             self._watcher.applied(None)
-            return
+            return None
         fate = shard.apply(message.offset, usage)
         if fate == "counted":
             kept.counted(usage)
         self._watcher.applied(fate)
+        return None
+
+    async def _read_again(self, partition: int, offset: int) -> None:
+        """Faust leaves out what it had fetched while partitions moved, and takes it as done: it is sent back for it."""
+        self._watcher.left_out(partition, expected=offset)
+        await self._app.consumer.seek(TP(ANALYTICS_TOPIC, partition), offset)
 
     async def keep(self) -> None:
         """Write what has changed to the changelog, tell what has become final, and let the offsets go."""
@@ -273,11 +291,24 @@ class Streams:
             await asyncio.sleep(self._pace.checkpoint_seconds)
             if self._joined.is_set() and not self._app.rebalancing:
                 await self.keep()
+                await self._look_for_the_last()
+
+    async def _look_for_the_last(self) -> None:
+        """What was left out at the end of the log, with nothing after it to show that it is missing."""
+        now = asyncio.get_running_loop().time()
+        for partition, kept in self._table.shards.items():
+            end = self._app.consumer.highwater(TP(ANALYTICS_TOPIC, partition))
+            since = self._quiet_since.setdefault(partition, now)
+            if end is None or not 0 <= kept.shard.offset < end - 1 or now - since < QUIET_SECONDS:
+                continue
+            self._quiet_since[partition] = now
+            await self._read_again(partition, kept.shard.offset + 1)
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         # What is being written is written before somebody else begins to read it.
         async with self._keeping:
             self._taken.clear()
+            self._continuity.forget()
             self._not_kept = 0
             self._room.set()
 

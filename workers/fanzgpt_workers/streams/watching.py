@@ -33,6 +33,10 @@ class StreamsWatch:
         """Retention was faster than this process."""
         self._log.error("records gone before they were counted", partition=partition, expected=expected, found=found)
 
+    def left_out(self, partition: int, *, expected: int) -> None:
+        """Faust has not handed out what is in the log."""
+        self._log.info("read again what was left out", partition=partition, expected=expected)
+
     def told(self, closing: Closing) -> None:
         """Windows became final."""
         for (dimension, kind), number in Counter((each.key[0], each.kind) for each in closing.windows).items():
