@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -44,10 +44,12 @@ def settings(endpoints: Mapping[str, str], database_url: str, emulator: RunningE
 
 
 @contextmanager
-def starting(name: str, environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def starting(
+    name: str, environ: Mapping[str, str], log: Path, *, command: Sequence[str] = (FANZGPT,)
+) -> Iterator["subprocess.Popen[bytes]"]:
     """One process, which may still be far from ready; killed with the block if it still runs then."""
     with log.open("ab") as output:
-        process = subprocess.Popen([FANZGPT, "worker", name], env=environ, stdout=output, stderr=output)
+        process = subprocess.Popen([*command, "worker", name], env=environ, stdout=output, stderr=output)
     try:
         yield process
     finally:
@@ -57,10 +59,12 @@ def starting(name: str, environ: Mapping[str, str], log: Path) -> Iterator["subp
 
 
 @contextmanager
-def worker(name: str, environ: Mapping[str, str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(
+    name: str, environ: Mapping[str, str], folder: Path, *, command: Sequence[str] = (FANZGPT,)
+) -> Iterator["subprocess.Popen[bytes]"]:
     """One process that is ready; its log is `NAME.log` in the folder. Killed with the block if it still runs then."""
     ready, log = folder / f"{name}-{uuid4().hex[:6]}.json", folder / f"{name}.log"
-    with starting(name, {**environ, "READY_FILE": str(ready)}, log) as process:
+    with starting(name, {**environ, "READY_FILE": str(ready)}, log, command=command) as process:
         wait_ready(process, ready, log)
         yield process
 
