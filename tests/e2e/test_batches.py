@@ -14,6 +14,7 @@ from tests.e2e.many_requests import endings_by_id, named, reached_on
 from tests.e2e.processes import starting, worker
 from tests.e2e.rows import rows
 from tests.e2e.topics import header, onlooker, raw_producer
+from tests.e2e.waiting import drained
 
 from fanzgpt_schemas.events import BATCH_TOPIC, COMPLETED_TOPIC, FAILED_TOPIC
 from fanzgpt_stack.emulator.testing import RunningEmulator
@@ -124,3 +125,27 @@ async def test_what_a_batch_does_not_do_in_time_is_called_for_by_itself(
         {("batch", "overloaded"): len(ids), ("redelivery", "ok"): len(ids)}
     )
     assert emulator.totals()["billed"] == len(ids)
+
+
+async def test_without_providers_nothing_goes_in_and_whatever_was_in_comes_out(
+    environ: dict[str, str], emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    emulator.batches(seconds=4)
+    url = environ["DATABASE_URL"]
+    async with onlooker(environ["KAFKA_BOOTSTRAP_SERVERS"], COMPLETED_TOPIC, FAILED_TOPIC) as seen:
+        with worker("generation", batching(environ), tmp_path) as first:
+            handed_over = await published(environ, 5, due=timedelta(days=1))
+            await rows(url, "SELECT 1 FROM ai_batches WHERE batch_id IS NOT NULL", until=1)
+            await drained(first, within=20)
+        with worker("generation", batching(environ, BATCH_AGE_SECONDS="3600"), tmp_path) as second:
+            waiting = await published(environ, 5, due=timedelta(days=1))
+            await rows(url, "SELECT 1 FROM ai_batch_calls WHERE batch_key IS NULL", until=5)
+            await drained(second, within=20)
+        with worker("generation", batching(environ, BATCH_PROVIDERS=""), tmp_path):
+            new = await published(environ, 5, due=timedelta(days=1))
+            ids = [*handed_over, *waiting, *new]
+            about = named(ids, COMPLETED_TOPIC)
+            await reached_on(seen, lambda: len([r for r in seen.records if about(r)]) == len(ids), seconds=40)
+            await rows(url, "SELECT 1 FROM (SELECT count(*) AS n FROM ai_batch_calls) c WHERE n = 0", until=1)
+        assert endings_by_id(seen, ids) == Counter(ids)
+    assert Counter(line["outcome"] for line in emulator.bill() if line["billed"]) == {"batch": 5, "ok": 10}

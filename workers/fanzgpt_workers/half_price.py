@@ -1,6 +1,6 @@
-"""The half-price lane, wired from the settings; everything of it is absent where no provider's batches are used."""
+"""The half-price lane, wired from the settings. Without providers nothing goes in, and what is in it comes out."""
 
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
@@ -30,8 +30,41 @@ class Observer(CollectorObserver, Protocol):
         ...
 
 
+class BatchApis(Mapping[str, BatchApi]):
+    """The batches of every provider that is set up, by its name; a client is opened when it is first asked for."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], points: Points) -> None:
+        """Nothing is opened yet."""
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._points = points
+        self._opened: dict[str, BatchApi] = {}
+
+    def __getitem__(self, name: str) -> BatchApi:
+        """The provider's, opened; raises KeyError for one that is not set up."""
+        if name not in self._opened:
+            self._opened[name] = self._points.batch_api(open_batch_api(self._endpoints[name]))
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._endpoints)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._endpoints)
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        for api in self._opened.values():
+            await api.aclose()
+
+
 class HalfPrice:
-    """What the generation worker adds where requests may wait for a batch; without providers it adds nothing."""
+    """What the generation worker adds where requests may wait for a batch.
+
+    Providers that are no longer among the settings' get no new batches: what waits for one is called for by itself,
+    and what one has under way is watched to its end.
+    """
 
     def __init__(
         self,
@@ -60,16 +93,12 @@ class HalfPrice:
         self._clock = clock
         self._observer = observer
 
-    def lane(self) -> BatchLane | None:
+    def lane(self) -> BatchLane:
         """The way in."""
-        if not self._apis:
-            return None
         return BatchLane(self._store, self._policy, clock=self._clock, away=self._observer.database_away)
 
     def parts(self, calls: BatchedCalls, wishes: Wishes) -> list[Coroutine[None, None, None]]:
         """What is to run beside the engine: whoever gathers, watches and ends."""
-        if not self._apis:
-            return []
         collector = Collector(
             store=self._store,
             apis=self._apis,
@@ -94,15 +123,13 @@ async def open_half_price(
     observer: Observer,
 ) -> AsyncIterator[HalfPrice]:
     """The lane for the block, with the providers' clients; raises ConfigurationError for one that is not set up."""
-    by_name = {endpoint.name: endpoint for endpoint in endpoints}
-    missing = [name for name in settings.providers if name not in by_name]
+    apis = BatchApis(endpoints, points)
+    missing = [name for name in settings.providers if name not in apis]
     if missing:
         raise ConfigurationError(f"BATCH_PROVIDERS: {', '.join(missing)} is not set up; it needs its API key")
-    apis: Mapping[str, BatchApi] = {
-        name: points.batch_api(open_batch_api(by_name[name])) for name in settings.providers
-    }
+    for name in settings.providers:
+        apis[name]  # opened before the first request, and not during one
     try:
         yield HalfPrice(settings, database, apis, clock=clock, points=points, observer=observer)
     finally:
-        for api in apis.values():
-            await api.aclose()
+        await apis.aclose()

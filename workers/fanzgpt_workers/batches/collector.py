@@ -93,13 +93,18 @@ class Collector:
         """Work until cancelled; a server that is away is waited for."""
         try:
             while True:
-                for step in (self._cancel, self._call_alone, self._form, self._look):
-                    await self._tried(step)
+                await self._tried(self._round)
                 await asyncio.sleep(self._pace.poll)
         finally:
             for task in self._alone:
                 task.cancel()
             await asyncio.gather(*self._alone, return_exceptions=True)
+
+    async def _round(self) -> None:
+        if not self._policy.providers and not await self._store.holds_any():
+            return  # nothing goes in here, and nothing is left of what did
+        for step in (self._cancel, self._call_alone, self._form, self._look):
+            await self._tried(step)
 
     async def _tried(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -122,11 +127,16 @@ class Collector:
                 await self._store.ended([held.request_key])
 
     async def _call_alone(self) -> None:
-        """Call by themselves for requests that cannot wait any longer, and for those that another worker left."""
+        """Call by themselves for requests that wait too long or for nothing, and for those that another worker left."""
         room = ALONE_AT_ONCE - len(self._alone)
         if room > 0:
             self._begin_alone(
-                await self._store.returned(urgent_within=self._policy.lead, limit=room, lease=self._pace.lease)
+                await self._store.returned(
+                    urgent_within=self._policy.lead,
+                    gathered_for=sorted(self._policy.providers),
+                    limit=room,
+                    lease=self._pace.lease,
+                )
             )
 
     def _begin_alone(self, held: Iterable[Held]) -> None:
@@ -154,7 +164,7 @@ class Collector:
         """Make batches as long as enough waits."""
         while True:
             batch = await self._store.form(
-                providers=sorted(self._apis),
+                providers=sorted(self._policy.providers),
                 age=self._policy.age,
                 most_calls=self._policy.most_calls,
                 most_bytes=self._policy.most_bytes,

@@ -172,8 +172,17 @@ class BatchStore(Protocol):
         """Put calls back on the normal lane, where this worker makes them within so many seconds."""
         ...
 
-    async def returned(self, *, urgent_within: timedelta, limit: int, lease: float) -> Sequence[Held]:
-        """Take for so many seconds calls to make by themselves: those whose deadline is near, those nobody makes."""
+    async def returned(
+        self, *, urgent_within: timedelta, gathered_for: Sequence[str], limit: int, lease: float
+    ) -> Sequence[Held]:
+        """Take for so many seconds calls to make by themselves.
+
+        Those whose deadline is near, those that nobody makes, and those that wait for a provider nobody gathers for.
+        """
+        ...
+
+    async def holds_any(self) -> bool:
+        """Whether any request waits."""
         ...
 
     async def wished(self, request_keys: Sequence[UUID]) -> Sequence[Held]:

@@ -28,7 +28,7 @@ class BatchSettings(Group):
         (),
         alias="BATCH_PROVIDERS",
         description="Providers whose batch API is used for requests of the batch topic. Unset, they are called one by "
-        "one like all others. What waits has to end before it is unset again.",
+        "one like all others. What waited is then called for, too.",
         examples=["openai,anthropic"],
     )
     far_seconds: float | None = Field(

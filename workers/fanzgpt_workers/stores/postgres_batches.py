@@ -176,11 +176,18 @@ class PostgresBatches:
         """They are out of their batch."""
         await self._on_calls(f"SET batch_key = NULL, attempt_id = NULL, returned = TRUE, {_LOOK}", request_keys, lease)
 
-    async def returned(self, *, urgent_within: timedelta, limit: int, lease: float) -> Sequence[Held]:
+    async def returned(
+        self, *, urgent_within: timedelta, gathered_for: Sequence[str], limit: int, lease: float
+    ) -> Sequence[Held]:
         """Skips what another collector has locked."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(statement("batch_returned"), urgent_within, lease, limit)
+            rows = await connection.fetch(statement("batch_returned"), urgent_within, lease, limit, list(gathered_for))
         return [_held(row) for row in rows]
+
+    async def holds_any(self) -> bool:
+        """One row is enough to know."""
+        async with self._database.connection() as connection:
+            return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM ai_batch_calls)"))
 
     async def wished(self, request_keys: Sequence[UUID]) -> Sequence[Held]:
         """One lookup each."""
