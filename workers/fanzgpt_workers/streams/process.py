@@ -2,63 +2,24 @@
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from fanzgpt_schemas.codec import Encoded
-from fanzgpt_schemas.errors import ContractError
 from fanzgpt_schemas.events import ANALYTICS_TOPIC
-from fanzgpt_workers.core.origin import Origin
-from fanzgpt_workers.core.usage.continuity import Continuity
 from fanzgpt_workers.core.usage.keeping import Kept
-from fanzgpt_workers.core.usage.windows import Closing, Fate
 from fanzgpt_workers.errors import Unavailable
 from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.publishing.publication import Publication
-from fanzgpt_workers.records import Record
-from fanzgpt_workers.streams.facts import anomaly_fact, window_fact
-from fanzgpt_workers.streams.reading import usage_of
+from fanzgpt_workers.streams.counting import Counting
 from fanzgpt_workers.streams.table import UsageTable
+from fanzgpt_workers.streams.telling import Telling
+from fanzgpt_workers.streams.watcher import StreamsWatcher
 
-MOST_NOT_KEPT: Final = 40_000  # records; above it taking waits for keeping
-FACTS_AT_ONCE: Final = 2_000
 QUIET_SECONDS: Final = 10.0  # with more in the log; a fetch takes a quarter of one
-
-
-class StreamsWatcher(Protocol):
-    """Told what happens, for metrics and logs; must return at once."""
-
-    def applied(self, fate: Fate | None) -> None:
-        """A record was taken; None: it tells nothing of usage."""
-        ...
-
-    def unreadable(self, record: Record, error: ContractError) -> None:
-        """A record holds no event."""
-        ...
-
-    def missing(self, partition: int, *, expected: int, found: int) -> None:
-        """Records are gone from the log that were never counted."""
-        ...
-
-    def left_out(self, partition: int, *, expected: int) -> None:
-        """Records did not come that may be in the log; they are read again."""
-        ...
-
-    def told(self, closing: Closing) -> None:
-        """Windows became final and were acknowledged."""
-        ...
-
-    def kept(self, *, records: int, seconds: float, open_keys: int) -> None:
-        """What had changed is in the changelog."""
-        ...
-
-    def restored(self, partitions: int) -> None:
-        """Partitions are live after a rebalance."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,18 +53,13 @@ class Streams:
         """Wire up; nothing is connected before `run`."""
         self._app = app
         self._table = table
-        self._publication = publication
+        self._telling = Telling(table, publication, watcher)
+        self._counting = Counting(table, watcher, ahead_ms=pace.ahead_ms)
         self._clock = clock
         self._pace = pace
         self._watcher = watcher
-        self._taken: dict[int, list[Any]] = defaultdict(list)
-        self._not_kept = 0
-        self._quiet_since: dict[int, float] = {}
-        self._continuity = Continuity()
         self._stream: Any = None
         self._keeping = asyncio.Lock()
-        self._room = asyncio.Event()
-        self._room.set()
         self._joined = asyncio.Event()
         self._stopping = asyncio.Event()
         self._turned = asyncio.get_running_loop().time()
@@ -160,57 +116,20 @@ class Streams:
             await self._app.stop()
 
     async def _take(self, stream: Any) -> AsyncIterator[None]:
-        self._stream = stream.noack()
+        self._stream, loop = stream.noack(), asyncio.get_running_loop()
         async for event in self._stream.events():
-            await self._room.wait()
-            if (left_out := self._apply(event)) is not None:
+            await self._counting.room()
+            self._turned = loop.time()
+            left_out = self._counting.count(event, generation=self._app.consumer_generation_id, now=self._turned)
+            if left_out is not None:
                 await self._read_again(event.message.partition, left_out)
         yield
-
-    def _apply(self, event: Any) -> int | None:
-        """Count it; the offset of the record that should have come instead, where there is one."""
-        message = event.message
-        kept = self._table.shards.get(message.partition)
-        if kept is None or message.generation_id != self._app.consumer_generation_id:
-            return None  # it has moved: whoever has the partition reads it again
-        shard, now = kept.shard, asyncio.get_running_loop().time()
-        self._quiet_since[message.partition] = self._turned = now
-        way = self._continuity.way(message.partition, last=shard.offset, offset=message.offset)
-        if way != "take":
-            return shard.offset + 1 if way == "read-again" else None
-        if message.offset > shard.offset + 1 and shard.offset >= 0:
-            self._watcher.missing(message.partition, expected=shard.offset + 1, found=message.offset)
-        self._taken[message.partition].append(event)
-        self._not_kept += 1
-        if self._not_kept >= MOST_NOT_KEPT:
-            self._room.clear()
-        if message.offset <= shard.offset:
-            self._watcher.applied("replayed")
-            return None
-        headers = message.headers or ()
-        pairs = tuple(headers.items()) if isinstance(headers, dict) else headers
-        origin = Origin(message.topic, message.partition, message.offset)
-        record = Record(origin, int(message.timestamp * 1000), message.key, message.value, pairs)
-        try:
-            usage = usage_of(record, ahead_ms=self._pace.ahead_ms)
-        except ContractError as error:
-            shard.skip(message.offset)
-            self._watcher.unreadable(record, error)
-            return None
-        if usage is None:
-            shard.skip(message.offset)
-            self._watcher.applied(None)
-            return None
-        fate = shard.apply(message.offset, usage)
-        if fate == "counted":
-            kept.counted(usage)
-        self._watcher.applied(fate)
-        return None
 
     async def _read_again(self, partition: int, offset: int) -> None:
         """Faust leaves out what it had fetched while partitions moved, and takes it as done: it is sent back for it."""
         self._watcher.left_out(partition, expected=offset)
-        await self._app.consumer.seek(TP(ANALYTICS_TOPIC, partition), offset)
+        with contextlib.suppress(IllegalStateError):  # it has moved meanwhile: whoever has it then reads it
+            await self._app.consumer.seek(TP(ANALYTICS_TOPIC, partition), offset)
 
     async def keep(self) -> None:
         """Write what has changed to the changelog, tell what has become final, and let the offsets go."""
@@ -219,21 +138,13 @@ class Streams:
 
     async def _keep(self) -> None:
         began = asyncio.get_running_loop().time()
-        taken, self._taken = self._taken, defaultdict(list)
-        self._not_kept = 0
-        self._room.set()
+        taken = self._counting.handed_over()
         held = {
             partition: kept
             for partition, kept in self._table.shards.items()
             if self._time_passes(partition, kept, began) or taken.get(partition)
         }
-        boundaries = {partition: kept.shard.boundary for partition, kept in held.items()}
-        changes = {partition: kept.changes() for partition, kept in held.items()}
-        await self._write(changes)
-        await self._write({partition: [kept.progress()] for partition, kept in held.items()})
-        for partition, kept in held.items():
-            if self._table.shards.get(partition) is kept:
-                await self._close(partition, kept, boundaries[partition])
+        records = await self._telling.keep(held)
         for partition, events in taken.items():
             if partition in held and self._table.shards.get(partition) is held[partition]:
                 for event in events:
@@ -242,41 +153,14 @@ class Streams:
         if held:
             shards = [kept.shard for kept in self._table.shards.values()]
             self._watcher.kept(
-                records=sum(map(len, changes.values())),
+                records=records,
                 seconds=asyncio.get_running_loop().time() - began,
                 open_keys=sum(len(pane) for shard in shards for pane in shard.panes.values()),
             )
 
-    async def _close(self, partition: int, kept: Kept, upto: int) -> None:
-        closing = kept.shard.closing(upto)
-        if closing is None:
-            return
-        facts = [anomaly_fact(each, shard=partition) for each in closing.anomalies]
-        for first in range(0, len(closing.windows), FACTS_AT_ONCE):
-            facts += [window_fact(each, shard=partition) for each in closing.windows[first : first + FACTS_AT_ONCE]]
-            await self._publish(facts)
-            facts = []
-        self._watcher.told(closing)
-        await self._write({partition: kept.baselines(upto)})
-        gone = kept.close(upto)
-        await self._write({partition: [kept.progress()]})
-        await self._write({partition: gone})
-
-    async def _publish(self, facts: Sequence[Encoded]) -> None:
-        if facts:
-            await self._publication.publish(facts)
-
-    async def _write(self, changes: dict[int, Any]) -> None:
-        """Return once everything is acknowledged; raises what a send that failed has raised, which ends the process."""
-        waiting = []
-        for partition, records in changes.items():
-            waiting += await self._table.write(partition, records)
-        for future in waiting:
-            await future
-
     def _time_passes(self, partition: int, kept: Kept, now: float) -> bool:
         """Where nobody has written for long, and everything there is was read, time goes on by the clock."""
-        since = self._quiet_since.setdefault(partition, now)
+        since = self._counting.quiet_since(partition, now)
         if self._app.rebalancing or now - since < self._pace.idle_seconds:
             return False
         end = self._app.consumer.highwater(TP(ANALYTICS_TOPIC, partition))
@@ -296,24 +180,20 @@ class Streams:
     async def _look_for_the_last(self) -> None:
         """What was left out at the end of the log, with nothing after it to show that it is missing."""
         now = asyncio.get_running_loop().time()
-        for partition, kept in self._table.shards.items():
+        for partition, kept in list(self._table.shards.items()):
             end = self._app.consumer.highwater(TP(ANALYTICS_TOPIC, partition))
-            since = self._quiet_since.setdefault(partition, now)
+            since = self._counting.quiet_since(partition, now)
             if end is None or not 0 <= kept.shard.offset < end - 1 or now - since < QUIET_SECONDS:
                 continue
-            self._quiet_since[partition] = now
+            self._counting.waits(partition, now)
             await self._read_again(partition, kept.shard.offset + 1)
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         # What is being written is written before somebody else begins to read it.
         async with self._keeping:
-            self._taken.clear()
-            self._continuity.forget()
-            self._not_kept = 0
-            self._room.set()
+            self._counting.forget()
 
     async def _on_recovered(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._quiet_since = dict.fromkeys(self._table.shards, now)
+        self._counting.begin(asyncio.get_running_loop().time())
         self._watcher.restored(len(self._table.shards))
         self._joined.set()
