@@ -86,6 +86,12 @@ class SimConsumer:
         await self.host.cross()
         await self._group.leave(self)
 
+    async def cut_off(self) -> None:
+        """Leave without a word; the group finds out, sooner than a session here."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._group.leave(self)
+
     async def expel(self) -> None:
         """The network kept its heartbeats from the group: the others go on, and it does not know."""
         self.host.doubt()

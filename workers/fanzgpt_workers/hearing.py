@@ -1,7 +1,9 @@
 """Whether Kafka still says anything about the partitions that are listened to: a deaf consumer raises nothing."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,6 +25,7 @@ class Hearing:
         self._time = time
         self._since: dict[Partition, float] = {}
         self._listened = 0.0
+        self._asked: list[float] = []
 
     def listens(self, partitions: Iterable[Partition]) -> None:
         """These are asked for now; to be called at every turn. A loop that has paused begins anew."""
@@ -33,9 +36,22 @@ class Hearing:
         self._since = {partition: known.get(partition, now) for partition in partitions}
         self._listened = now
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """The group is asked something for the block, and has to answer: a lookup of its coordinator may never end."""
+        asked = self._time()
+        self._asked.append(asked)
+        try:
+            yield
+        finally:
+            self._asked.remove(asked)
+
     def unheard(self) -> str | None:
-        """Which partitions Kafka has said nothing about for too long, in words; None when all is well."""
+        """What Kafka has said nothing about for too long, in words; None when all is well."""
         now, silent = self._time(), {}
+        waited = now - min(self._asked, default=now)
+        if waited > UNHEARD_SECONDS:
+            return f"Kafka has not answered for the group for {waited:.0f} s"
         listened_long = (item for item in self._since.items() if now - item[1] > UNHEARD_SECONDS)
         for partition, since in listened_long:
             heard = self._heard(partition)
@@ -58,9 +74,11 @@ class Hearing:
         return (milliseconds or 0) / 1000
 
 
-async def cut_off(consumer: AIOKafkaConsumer) -> None:
-    """Close the connections of a deaf consumer: whoever waits for an answer gets none, so that its `stop` ends.
-
-    It cannot tell its group; the group takes its partitions away when its session is over.
-    """
-    await consumer._client.close()  # noqa: SLF001  # `stop` would wait for the answers first
+async def answers(asking: Awaitable[None], *, within: float) -> bool:
+    """Whether it ended in time; it is given up otherwise."""
+    try:
+        async with asyncio.timeout(within):
+            await asking
+    except TimeoutError:
+        return False
+    return True

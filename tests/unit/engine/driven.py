@@ -33,7 +33,7 @@ class HandConsumer:
         self.arriving.set()
         self.given = asyncio.Event()
         self.asked_for: list[frozenset[TopicPartition]] = []
-        self.is_stopped = False
+        self.is_stopped = self.is_cut_off = False
         self.term = 0
         self.positions: dict[TopicPartition, int] = {}
         self._listener: ConsumerRebalanceListener | None = None
@@ -108,6 +108,9 @@ class HandConsumer:
 
     async def stop(self) -> None:
         self.is_stopped = True
+
+    async def cut_off(self) -> None:
+        self.is_stopped = self.is_cut_off = True
 
     def leave_behind(self) -> None:
         """The group has gone on without this member."""

@@ -166,12 +166,45 @@ async def test_a_stop_does_not_wait_for_a_group_that_gives_no_answer_after_a_sta
     await driven.passing(20)
     assert driven.work.begun == [0]
     driven.engine.stop()
-    await driven.passing(6)
+    await driven.passing(2)
     driven.consumer.answering.set()  # the last commit of all is waited for
-    await driven.passing(1)
+    await driven.passing(5)
     assert driven.ended.done()
     assert driven.work.begun == [0]
     assert driven.consumer.committed == {P0: 1}
+    assert not driven.consumer.is_cut_off
+
+
+@on_virtual_time
+async def test_a_stop_waits_for_the_last_commit_for_five_seconds_and_then_cuts_the_consumer_off() -> None:
+    driven = Driven(in_flight=1)
+    driven.consumer.write(P0, [0])
+    await driven.begin(P0)
+    driven.work.end(0)
+    driven.consumer.answering.clear()
+    await driven.passing(0.1)
+    driven.engine.stop()
+    await driven.passing(4)
+    assert not driven.ended.done()
+    await driven.passing(3)
+    assert driven.ended.done()
+    assert driven.consumer.is_cut_off
+    assert driven.consumer.committed == {}
+
+
+@on_virtual_time
+async def test_a_member_whose_group_answers_no_commit_says_so_and_can_end_without_it() -> None:
+    driven = Driven(in_flight=1)
+    driven.consumer.write(P0, [0])
+    await driven.begin(P0)
+    driven.consumer.answering.clear()
+    driven.work.end(0)
+    await driven.passing(2)
+    assert driven.engine.membership()[0]
+    driven.engine.renew()
+    await driven.passing(1)
+    assert driven.ended.done()
+    assert driven.consumer.is_cut_off
 
 
 @on_virtual_time

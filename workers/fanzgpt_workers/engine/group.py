@@ -1,5 +1,6 @@
 """Membership in a consumer group, with the settings that this system's promises rest on."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,9 +34,25 @@ class Membership:
     max_partition_fetch_bytes: int = 2 * 1024 * 1024
 
 
-def open_consumer(membership: Membership) -> AIOKafkaConsumer:
+class Member(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka publishes no types
+    """A consumer that can be stopped where Kafka gives it no answer."""
+
+    async def cut_off(self) -> None:
+        """Stop without a word to the group, which takes the partitions away when the session is over.
+
+        The connections are closed first: `stop` would wait for answers on them. One of the library's tasks may wait for
+        another that has died, which closing does not end; and `stop` ends as a task of its own that it has cancelled.
+        """
+        await self._client.close()
+        under_way = [self._coordinator._coordination_task, *self._fetcher._pending_tasks]  # noqa: SLF001  # see above
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, asyncio.create_task(self.stop()), return_exceptions=True)
+
+
+def open_consumer(membership: Membership) -> Member:
     """A consumer that commits only what it is told, reads only what is committed, and starts at the beginning."""
-    return AIOKafkaConsumer(
+    return Member(
         bootstrap_servers=membership.bootstrap_servers,
         group_id=membership.group_id,
         group_instance_id=membership.instance_id,

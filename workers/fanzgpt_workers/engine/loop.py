@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from fanzgpt_workers.core.lanes import Caps, Cause, Lanes
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.engine.book import PartitionBook, Room
-from fanzgpt_workers.hearing import UNHEARD_SECONDS, Hearing, cut_off
+from fanzgpt_workers.hearing import UNHEARD_SECONDS, Hearing, answers
 from fanzgpt_workers.records import Handled, Intake, Record, Work
 
 FETCH_WAIT_MS: Final = 250
@@ -182,12 +182,9 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             committing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await committing
-            if self._deaf:
-                await cut_off(self._consumer)
-            else:
-                await self._commit(self._book.to_commit())
+            heard = not self._deaf and await answers(self._commit(self._book.to_commit()), within=ASKING_SECONDS)
             await self._abandon()
-            await self._consumer.stop()
+            await (self._consumer.stop() if heard else self._consumer.cut_off())
         if self._failure is not None:
             raise self._failure
 
@@ -338,9 +335,10 @@ class Engine(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publi
             return
         epoch = self._book.epoch
         try:
-            await self._consumer.commit(
-                {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
-            )
+            with self._hearing.asking():
+                await self._consumer.commit(
+                    {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+                )
         except (CommitFailedError, IllegalStateError, KafkaError) as error:
             if isinstance(error, CommitFailedError) and epoch == self._book.epoch:
                 self._may_start = False  # the assignment is void; the consumer joins again and is given another

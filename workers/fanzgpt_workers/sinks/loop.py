@@ -13,12 +13,13 @@ from aiokafka.structs import OffsetAndMetadata
 from fanzgpt_schemas.errors import ContractError
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.errors import Fenced, RowsRefused, Unavailable
-from fanzgpt_workers.hearing import Hearing, cut_off
+from fanzgpt_workers.hearing import Hearing, answers
 from fanzgpt_workers.ports import Advance, SinkStore
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.records import Record
 
 FETCH_WAIT_MS: Final = 250
+ASKING_SECONDS: Final = 5.0
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -147,11 +148,8 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
             committing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await committing
-            if self._deaf:
-                await cut_off(self._consumer)
-            else:
-                await self._commit()
-            await self._consumer.stop()
+            heard = not self._deaf and await answers(self._commit(), within=ASKING_SECONDS)
+            await (self._consumer.stop() if heard else self._consumer.cut_off())
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin where the stored rows end; what was fetched before that was known is fetched again."""
@@ -267,7 +265,8 @@ class Sink(ConsumerRebalanceListener, Generic[Row]):  # type: ignore[misc]  # ai
         if not offsets:
             return
         try:
-            await self._consumer.commit({TopicPartition(*p): OffsetAndMetadata(o, "") for p, o in offsets.items()})
+            with self._hearing.asking():
+                await self._consumer.commit({TopicPartition(*p): OffsetAndMetadata(o, "") for p, o in offsets.items()})
         except (KafkaError, IllegalStateError):
             # The group's offsets are for lag views, the store decides; they are told again with the next commit.
             for partition, offset in offsets.items():
