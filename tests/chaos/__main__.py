@@ -44,7 +44,7 @@ def scenarios(seed: int, scale: float, before: str | None = None) -> dict[str, S
         "zombies": partial(
             workers.zombies,
             seed=seed,
-            requests=400,
+            requests=1_000,
             rounds=of(5),
             at_once=of(4),
             stopped_seconds=max(8, min(60, 60 * scale)),

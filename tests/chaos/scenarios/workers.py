@@ -52,9 +52,8 @@ def zombies(
         old = [field.system.start("generation") for _ in range(at_once)]
         field.system.start("generation")
         for _ in range(rounds):
-            calls = field.system.emulator.stats()["calls"]
             load = field.load(requests, rate=100)  # slow enough that calls are still under way when the signal comes
-            wait_until(lambda calls=calls: field.system.emulator.stats()["calls"] > calls + 40, "calls are under way")  # type: ignore[misc]
+            wait_until(lambda: _at_work(field) > at_once, "every worker has requests under way")
             before = _taken_over(field)
             for each in old:
                 each.popen.send_signal(signal.SIGSTOP)
@@ -95,6 +94,11 @@ def storm(
                 field.fired[f"exit code {process.popen.returncode}"] += 1
         required = {"SIGKILL": restarts // 2, "SIGTERM": restarts - restarts // 2}
         return field.finish(required=required, stands_still_at_most=STANDS_STILL_AT_MOST)
+
+
+def _at_work(field: Arena) -> int:
+    """How many workers have requests under way."""
+    return field.count("SELECT count(DISTINCT owner) FROM ai_requests WHERE state = 'claimed'")
 
 
 def _taken_over(field: Arena) -> int:
