@@ -182,7 +182,7 @@ class Arena:
         return [
             each.log
             for each in self.system.processes
-            if any(_is_ours(line) for line in each.log.open(errors="replace"))
+            if any(map(_is_ours, each.log.read_text(errors="replace").splitlines()))
         ]
 
     def drain(self, name: str) -> Iterator[str]:
