@@ -85,7 +85,8 @@ async def test_a_broker_that_hangs_keeps_no_process_past_its_grace_time(tmp_path
                 for process in processes:
                     process.send_signal(signal.SIGTERM)
                 for process in processes:
-                    assert await asyncio.to_thread(process.wait, 9 + SLACK_SECONDS) == 3
+                    # 0 where everything could be closed without the broker, 3 where something held on to it.
+                    assert await asyncio.to_thread(process.wait, 9 + SLACK_SECONDS) in (0, 3)
             finally:
                 os.kill(broker, signal.SIGCONT)
         for name in names:

@@ -65,8 +65,8 @@ class SystemClock:
 def run(name: str, settings: Settings) -> int:
     """Run one process in the foreground; 0 after a clean drain. Raises FanzError for what a person has to mend.
 
-    A server that is away at the start is told with its address and waited for. One that is away at the end is not: the
-    process exits with 3 once its drain time and 8 s are over.
+    A server that is away at the start is told with its address and waited for. One that is away at the end is not: what
+    cannot be closed without it once the drain time and 8 s are over is left, and the process exits with 3.
     """
     return uvloop.run(_run(cast("ProcessName", name), settings))
 
