@@ -1,11 +1,13 @@
 """Membership in a consumer group, with the settings that this system's promises rest on."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from fanzgpt_producers.security import Security
 from fanzgpt_workers.errors import BrokerUnavailable
@@ -14,6 +16,7 @@ from fanzgpt_workers.errors import BrokerUnavailable
 # provider's limit asks for none, and must stay a member.
 NEVER_MS: Final = 24 * 60 * 60 * 1000
 REBALANCE_MARGIN_SECONDS: Final = 15.0
+HEARD_SECONDS: Final = 0.1  # for a commit to hear that its connection is closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,23 @@ class Membership:
 class Member(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka publishes no types
     """A consumer that can be stopped where Kafka gives it no answer."""
 
+    def __init__(self, **options: Any) -> None:
+        """As aiokafka's."""
+        super().__init__(**options)
+        self._commits: set[asyncio.Task[None]] = set()
+
+    async def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """As aiokafka's; who gives up waiting for it leaves behind a task that somebody still hears."""
+        commit = asyncio.create_task(super().commit(offsets))
+        self._commits.add(commit)
+        commit.add_done_callback(self._committed)
+        await asyncio.shield(commit)
+
+    def _committed(self, commit: "asyncio.Task[None]") -> None:
+        self._commits.discard(commit)
+        if not commit.cancelled():
+            commit.exception()  # whoever still waits is told as well
+
     async def cut_off(self) -> None:
         """Stop without a word to the group, which takes the partitions away when the session is over.
 
@@ -44,7 +64,9 @@ class Member(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka publishes no t
         another that has died, which closing does not end; and `stop` ends as a task of its own that it has cancelled.
         """
         await self._client.close()
-        under_way = [self._coordinator._coordination_task, *self._fetcher._pending_tasks]  # noqa: SLF001  # see above
+        if self._commits:
+            await asyncio.wait(self._commits, timeout=HEARD_SECONDS)
+        under_way = [*self._commits, self._coordinator._coordination_task, *self._fetcher._pending_tasks]  # noqa: SLF001  # see above
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, asyncio.create_task(self.stop()), return_exceptions=True)
