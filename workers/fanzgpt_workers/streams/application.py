@@ -11,6 +11,7 @@ from fanzgpt_schemas.events import ANALYTICS_TOPIC
 from fanzgpt_workers.core.usage.windows import Cut
 from fanzgpt_workers.settings import KafkaSettings
 from fanzgpt_workers.streams.table import UsageTable
+from fanzgpt_workers.streams.transport import Transport
 
 COMMIT_SECONDS: Final = 1.0
 BUFFERED: Final = 16_384  # of a partition; two seconds of the fastest
@@ -70,6 +71,7 @@ def application(
         loghandlers=[],
         **options,
     )
+    app.transport = Transport(app.conf.broker_consumer, app)
     table = app.Table("usage", key_type=bytes, value_type=bytes, partitions=partitions, extra_topic_configs=CHANGELOG)
     table.cut = cut
     topic = app.topic(
