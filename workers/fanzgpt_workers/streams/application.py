@@ -27,8 +27,8 @@ def application(
 ) -> tuple[Any, UsageTable, Any]:
     """The application, its table, and the topic that it reads.
 
-    At least once, acknowledged by hand and in the order of the log: so Faust commits nothing that is not kept. It
-    makes the table's changelog where that is missing, with as many partitions as the events' topic; nothing else.
+    At least once, and never acknowledged: Faust commits nothing by itself. It makes the table's changelog where that is
+    missing, with as many partitions as the events' topic; nothing else.
     """
     options: dict[str, Any] = {}
     if security.mechanism is not None:
@@ -58,6 +58,7 @@ def application(
         stream_wait_empty=False,
         stream_buffer_maxsize=BUFFERED,
         stream_processing_timeout=600,
+        cython_optimizations=True,
         broker_max_poll_records=2_000,
         broker_commit_interval=COMMIT_SECONDS,
         broker_commit_every=10**9,

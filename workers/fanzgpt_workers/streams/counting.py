@@ -1,7 +1,6 @@
 """Counts what Faust hands out, in the order of the log and with nothing left out."""
 
 import asyncio
-from collections import defaultdict
 from typing import Any, Final
 
 from fanzgpt_schemas.errors import ContractError
@@ -16,7 +15,7 @@ MOST_NOT_KEPT: Final = 40_000  # records; above it taking waits for keeping
 
 
 class Counting:
-    """What was counted since the last keeping, and when something last came of each partition."""
+    """How much was counted since the last keeping, and when something last came of each partition."""
 
     def __init__(self, table: UsageTable, watcher: StreamsWatcher, *, ahead_ms: int) -> None:
         """`ahead_ms` is how far an event's own time may be ahead of its record's."""
@@ -24,7 +23,7 @@ class Counting:
         self._watcher = watcher
         self._ahead_ms = ahead_ms
         self._continuity = Continuity()
-        self._taken: dict[int, list[Any]] = defaultdict(list)
+        self._taken: set[int] = set()
         self._number = 0
         self._quiet_since: dict[int, float] = {}
         self._room = asyncio.Event()
@@ -42,9 +41,9 @@ class Counting:
         """Something is on its way: the quiet begins anew."""
         self._quiet_since[partition] = now
 
-    def handed_over(self) -> dict[int, list[Any]]:
-        """The events counted since the last time, by partition: to be kept now."""
-        taken, self._taken = self._taken, defaultdict(list)
+    def handed_over(self) -> set[int]:
+        """The partitions of which something was counted since the last time: to be kept now."""
+        taken, self._taken = self._taken, set()
         self._number = 0
         self._room.set()
         return taken
@@ -69,9 +68,9 @@ class Counting:
         way = self._continuity.way(message.partition, last=shard.offset, offset=message.offset)
         if way != "take":
             return shard.offset + 1 if way == "read-again" else None
-        if message.offset > shard.offset + 1 and shard.offset >= 0:
+        if message.offset > shard.offset + 1:
             self._watcher.missing(message.partition, expected=shard.offset + 1, found=message.offset)
-        self._taken[message.partition].append(event)
+        self._taken.add(message.partition)
         self._number += 1
         if self._number >= MOST_NOT_KEPT:
             self._room.clear()

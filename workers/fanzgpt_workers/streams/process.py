@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
 from fanzgpt_schemas.events import ANALYTICS_TOPIC
@@ -19,7 +19,8 @@ from fanzgpt_workers.streams.table import UsageTable
 from fanzgpt_workers.streams.telling import Telling
 from fanzgpt_workers.streams.watcher import StreamsWatcher
 
-QUIET_SECONDS: Final = 10.0  # with more in the log; a fetch takes a quarter of one
+BEGINNING_SECONDS: Final = 10.0
+QUIET_SECONDS: Final = 5.0  # with more in the log; a fetch takes a quarter of one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,8 @@ class Streams:
     """Windows of usage from `ai.analytics.event`.
 
     Promise: each event of the log counts once in each of its windows, whatever is killed or moved in between; a window
-    is told once it is final, under an id of its own, and a repeated fact is the same to the byte. An event is taken as
-    counted (its offset committed) only after the changelog holds what it changed.
+    is told once it is final, under an id of its own, and a repeated fact is the same to the byte. The offset that is
+    committed is that of the shard as the changelog holds it, whatever Faust has handed out.
     """
 
     def __init__(
@@ -58,7 +59,6 @@ class Streams:
         self._clock = clock
         self._pace = pace
         self._watcher = watcher
-        self._stream: Any = None
         self._keeping = asyncio.Lock()
         self._joined = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -116,8 +116,8 @@ class Streams:
             await self._app.stop()
 
     async def _take(self, stream: Any) -> AsyncIterator[None]:
-        self._stream, loop = stream.noack(), asyncio.get_running_loop()
-        async for event in self._stream.events():
+        loop = asyncio.get_running_loop()
+        async for event in stream.noack().events():
             await self._counting.room()
             self._turned = loop.time()
             left_out = self._counting.count(event, generation=self._app.consumer_generation_id, now=self._turned)
@@ -142,14 +142,16 @@ class Streams:
         held = {
             partition: kept
             for partition, kept in self._table.shards.items()
-            if self._time_passes(partition, kept, began) or taken.get(partition)
+            if self._time_passes(partition, kept, began) or partition in taken
         }
         records = await self._telling.keep(held)
-        for partition, events in taken.items():
-            if partition in held and self._table.shards.get(partition) is held[partition]:
-                for event in events:
-                    if event.message.generation_id == self._app.consumer_generation_id:
-                        await self._stream.ack(event)
+        await self._app.consumer.commit_kept(
+            {
+                TP(ANALYTICS_TOPIC, partition): kept.offset + 1
+                for partition, kept in held.items()
+                if self._table.shards.get(partition) is kept
+            }
+        )
         if held:
             shards = [kept.shard for kept in self._table.shards.values()]
             self._watcher.kept(
@@ -183,7 +185,7 @@ class Streams:
         for partition, kept in list(self._table.shards.items()):
             end = self._app.consumer.highwater(TP(ANALYTICS_TOPIC, partition))
             since = self._counting.quiet_since(partition, now)
-            if end is None or not 0 <= kept.shard.offset < end - 1 or now - since < QUIET_SECONDS:
+            if end is None or kept.shard.offset >= end - 1 or now - since < QUIET_SECONDS:
                 continue
             self._counting.waits(partition, now)
             await self._read_again(partition, kept.shard.offset + 1)
@@ -194,6 +196,23 @@ class Streams:
             self._counting.forget()
 
     async def _on_recovered(self) -> None:
+        await self._begin_where_the_log_begins()
         self._counting.begin(asyncio.get_running_loop().time())
         self._watcher.restored(len(self._table.shards))
         self._joined.set()
+
+    async def _begin_where_the_log_begins(self) -> None:
+        """So that the first records of a partition are missed too, where Faust leaves them out."""
+        shards = self._table.shards.items()
+        fresh = {TP(ANALYTICS_TOPIC, partition): kept for partition, kept in shards if kept.shard.offset < 0}
+        if not fresh:
+            return
+        try:
+            async with asyncio.timeout(BEGINNING_SECONDS):
+                beginnings = await self._app.consumer.earliest_offsets(*fresh)
+        except (KafkaError, TimeoutError) as error:
+            # They are taken to begin at 0: what retention took is looked for in vain a few times, and told as missing.
+            self._watcher.broker_away(error)
+            return
+        for tp, kept in fresh.items():
+            kept.shard.skip(beginnings[tp] - 1)

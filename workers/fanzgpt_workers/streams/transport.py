@@ -1,11 +1,12 @@
-"""Faust's transport for Kafka, which hands a record on without making tasks for it."""
+"""Faust's transport for Kafka: hands a record on without making tasks for it, and commits what it is told to."""
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping
 from inspect import iscoroutine
 from types import coroutine
 from typing import Any
 
 from faust.transport.drivers import aiokafka
+from faust.types import TP
 from mode.services import Service, WaitResults
 
 
@@ -34,10 +35,20 @@ class Eager(Service):
 
 
 class Transport(aiokafka.Transport):
-    """Faust's transport with a consumer that is eager."""
+    """Faust's transport with that consumer."""
 
     class Consumer(Eager, aiokafka.Consumer):
-        """Faust's consumer, eager."""
+        """Faust's consumer, eager, and told what to commit.
+
+        What Faust works out from acknowledgements runs ahead over records that it has left out, and comes to a stand
+        where some of them are handed out again.
+        """
+
+        async def commit_kept(self, offsets: Mapping[TP, int]) -> None:
+            """Commit the next offset to read of each partition; those that have moved are left to others."""
+            behind = {tp: offset for tp, offset in offsets.items() if offset != self._committed_offset[tp]}
+            if behind and await self._commit(behind):
+                self._committed_offset.update(behind)
 
 
 async def _resumed(begun: Coroutine[Any, Any, Any], paused: Any) -> Any:

@@ -34,6 +34,10 @@ class StreamsWatcher(Protocol):
         """What had changed is in the changelog."""
         ...
 
+    def broker_away(self, error: Exception) -> None:
+        """Kafka did not answer."""
+        ...
+
     def restored(self, partitions: int) -> None:
         """Partitions are live after a rebalance."""
         ...

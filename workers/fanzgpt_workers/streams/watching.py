@@ -66,7 +66,7 @@ class StreamsWatch:
         self._standing.back("kafka")
 
     def broker_away(self, error: Exception) -> None:
-        """Telling windows waits for Kafka."""
+        """Kafka does not answer; whoever asked asks again, or goes on without it."""
         self.metrics.unavailable("kafka")
         self._standing.away("kafka", error)
         self._log.warning("waiting for Kafka", error=str(error))

@@ -22,10 +22,15 @@ def test_what_the_log_does_not_hold_is_passed_in_the_end() -> None:
     assert ways == ["read-again"] * TRIES + ["take"]
 
 
-def test_where_nothing_was_taken_yet_anything_is_a_beginning_and_what_comes_twice_is_known() -> None:
+def test_the_first_records_are_missed_as_any_other_and_what_comes_twice_is_known() -> None:
     continuity = Continuity()
-    assert continuity.way(0, last=-1, offset=70) == "take"
+    assert continuity.way(0, last=-1, offset=2) == "read-again"
+    assert [continuity.way(0, last=offset - 1, offset=offset) for offset in (0, 1, 2)] == ["take"] * 3
     assert continuity.way(0, last=70, offset=12) == "take"  # the shard knows it for replayed
+
+
+def test_a_log_begins_where_it_begins() -> None:
+    assert Continuity().way(0, last=69, offset=70) == "take"
 
 
 def test_partitions_do_not_know_each_other_and_a_move_forgets() -> None:
@@ -44,18 +49,18 @@ def test_a_reader_that_leaves_out_what_it_likes_once_is_brought_to_read_everythi
     log = [offset for offset in range(length) if offset not in holes]
     taken: list[int] = []
     sent_back, place = False, 0
-    while not taken or taken[-1] < log[-1]:
-        if taken and not sent_back and chance.random() < 0.3:
+    while (last := taken[-1] if taken else -1) < log[-1]:
+        if not sent_back and chance.random() < 0.3:
             place += chance.randrange(1, 4)
         if place >= len(log):  # nothing comes any more: who looks at the log's end sends it back
-            place, sent_back = next(n for n, offset in enumerate(log) if offset > taken[-1]), True
-        match continuity.way(0, last=taken[-1] if taken else -1, offset=log[place]):
+            place, sent_back = next(n for n, offset in enumerate(log) if offset > last), True
+        match continuity.way(0, last=last, offset=log[place]):
             case "take":
                 taken.append(log[place])
                 sent_back = False
                 place += 1
             case "read-again":
-                place, sent_back = next(n for n, offset in enumerate(log) if offset > taken[-1]), True
+                place, sent_back = next(n for n, offset in enumerate(log) if offset > last), True
             case "pass":
                 place += 1
     assert taken == log

@@ -19,12 +19,12 @@ class Continuity:
     _beyond: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
     def way(self, partition: int, *, last: int, offset: int) -> Way:
-        """What to do with the record at `offset` where `last` was the last one taken; -1 for none yet.
+        """What to do with the record at `offset`; `last` is the last one taken, or the one before the log's first.
 
         `read-again`: leave it, and read from `last` + 1. `pass`: leave it, it will come again after that.
         """
         expected = last + 1
-        if last < 0 or offset <= expected:
+        if offset <= expected:
             self._beyond.pop(partition, None)
             return "take"
         at, found, times = self._beyond.get(partition, (expected, offset, 0))
