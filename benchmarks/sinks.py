@@ -28,8 +28,8 @@ from fanzgpt_schemas.generation import GenerationCompleted, GenerationMetadata, 
 from fanzgpt_schemas.identity import user_key
 from fanzgpt_workers.commands.output import say, table
 from fanzgpt_workers.core.origin import Origin
-from fanzgpt_workers.ports import HistoryRow
 from fanzgpt_workers.records import Record
+from fanzgpt_workers.sink_ports import HistoryRow
 from fanzgpt_workers.sinks.rows import history_row
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.postgres_sink_store import PostgresSinkStore

@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 
 from fanzgpt_workers.core.origin import Partition
-from fanzgpt_workers.ports import Advance, HistoryRow
+from fanzgpt_workers.sink_ports import Advance, HistoryRow
 from fanzgpt_workers.stores.postgres_sink_store import PostgresSinkStore
 
 INSERT: Final = (

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
 import pytest
@@ -26,6 +26,7 @@ TERMS = st.sampled_from([1, 1, 1, 2, 3])
 STALE = st.sampled_from([0, 0, 0, 1])  # epochs behind the present one
 ATTEMPTS = st.integers(0, 5)
 OUTCOMES = st.sampled_from(["ok", "timeout", "unknown"])
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 OUTBOXES = st.sampled_from(["[1]", "[2]"])
 
 
@@ -188,8 +189,18 @@ class World:
 
 
 def comparable(answer: Sequence[object] | None) -> list[object]:
-    """Without how long exactly an owner was idle, which is each ledger's own clock's."""
-    return [OwnedElsewhere(0) if isinstance(verdict, OwnedElsewhere) else verdict for verdict in answer or ()]
+    """Without how long an owner was idle and when exactly an attempt began, which is each ledger's own clock's."""
+    now, compared = datetime.now(UTC), list[object]()
+    for verdict in answer or ():
+        match verdict:
+            case OwnedElsewhere():
+                compared.append(OwnedElsewhere(0))
+            case Granted(epoch, past):
+                assert all(timedelta(0) <= now - attempt.started_at < timedelta(minutes=5) for attempt in past)
+                compared.append(Granted(epoch, tuple(replace(attempt, started_at=BEGIN) for attempt in past)))
+            case _:
+                compared.append(verdict)
+    return compared
 
 
 def kinds(answer: Sequence[object]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 from fanzgpt_schemas.identity import user_key
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import Fenced, RowsRefused
-from fanzgpt_workers.ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow, SinkStore
+from fanzgpt_workers.sink_ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow, SinkStore
 from fanzgpt_workers.stores.database import Database, open_database
 from fanzgpt_workers.stores.memory_sink_store import (
     memory_analytics_store,

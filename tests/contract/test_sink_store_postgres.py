@@ -12,7 +12,7 @@ import pytest
 
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import ConfigurationError, DatabaseUnavailable, Fenced
-from fanzgpt_workers.ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow
+from fanzgpt_workers.sink_ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow
 from fanzgpt_workers.stores.database import Database, open_database
 from fanzgpt_workers.stores.migrate import migrate
 from fanzgpt_workers.stores.postgres_sink_store import analytics_store, history_store, preferences_store

@@ -13,7 +13,8 @@ from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import DatabaseUnavailable
-from fanzgpt_workers.ports import Advance, HistoryRow, Ledger, SinkStore
+from fanzgpt_workers.ports import Ledger
+from fanzgpt_workers.sink_ports import Advance, HistoryRow, SinkStore
 
 Answer = TypeVar("Answer")
 

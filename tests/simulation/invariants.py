@@ -25,7 +25,8 @@ from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, Saved, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.lifecycle.outbox import unpack
-from fanzgpt_workers.ports import Advance, ProviderCall
+from fanzgpt_workers.ports import ProviderCall
+from fanzgpt_workers.sink_ports import Advance
 from fanzgpt_workers.stores.memory_ledger import MemoryLedger
 from fanzgpt_workers.stores.memory_tables import MemoryTables
 

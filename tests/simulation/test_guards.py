@@ -23,8 +23,8 @@ from fanzgpt_workers.lifecycle.answering import Answering
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Advance, HistoryRow
 from fanzgpt_workers.records import Handled, Record, Work
+from fanzgpt_workers.sink_ports import Advance, HistoryRow
 from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.stores.memory_ledger import HeldRequest, MemoryLedger
 from fanzgpt_workers.stores.memory_sink_store import MemorySinkStore

@@ -21,10 +21,10 @@ from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
-from fanzgpt_workers.ports import HistoryRow
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
+from fanzgpt_workers.sink_ports import HistoryRow
 from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.sinks.rows import history_row
 from fanzgpt_workers.stores.memory_ledger import MemoryLedger

@@ -20,7 +20,7 @@ from tests.simulation.worker import DRAIN_SECONDS, Parts, make_sink, make_worker
 from fanzgpt_schemas.events import COMPLETED_TOPIC, REQUESTED_TOPIC
 from fanzgpt_workers.engine.loop import Engine
 from fanzgpt_workers.lifecycle.cancelling import Wishes
-from fanzgpt_workers.ports import HistoryRow
+from fanzgpt_workers.sink_ports import HistoryRow
 from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.stores.memory_ledger import MemoryLedger
 from fanzgpt_workers.stores.memory_tables import MemoryTables

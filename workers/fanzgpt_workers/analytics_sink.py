@@ -3,8 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 
 from fanzgpt_schemas.events import ANALYTICS_TOPIC
-from fanzgpt_workers.ports import AnalyticsRow, Clock
+from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.settings import Settings
+from fanzgpt_workers.sink_ports import AnalyticsRow
 from fanzgpt_workers.sink_process import open_sink
 from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.sinks.rows import analytics_row

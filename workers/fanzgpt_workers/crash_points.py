@@ -22,8 +22,9 @@ from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.claims import Claim, Verdict
 from fanzgpt_workers.core.endings import Ending, SaveVerdict
 from fanzgpt_workers.core.origin import Partition
-from fanzgpt_workers.ports import Advance, Completion, Ledger, Provider, ProviderCall, Publisher, SinkStore
+from fanzgpt_workers.ports import Completion, Ledger, Provider, ProviderCall, Publisher
 from fanzgpt_workers.settings.process import CrashPoint
+from fanzgpt_workers.sink_ports import Advance, SinkStore
 
 MID_CALL_SECONDS: Final = 0.05
 """From the beginning of a call to the death in the middle of it: the provider must take longer."""

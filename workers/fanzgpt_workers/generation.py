@@ -33,6 +33,7 @@ from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
+from fanzgpt_workers.lifecycle.fetching import Fetching
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.limiting import breakers, open_shared, provider_limits
 from fanzgpt_workers.limits.user_windows import Allowances, UserWindows
@@ -44,7 +45,7 @@ from fanzgpt_workers.ports import Clock, Provider
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.prompts.preview import preview
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
-from fanzgpt_workers.providers.opening import open_providers
+from fanzgpt_workers.providers.opening import open_providers, open_stored_answers
 from fanzgpt_workers.providers.pricing import ListPricing, listed_as
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
@@ -79,6 +80,7 @@ async def open_generation(
             at_once=[ai.default_provider],
         ),
     }
+    stored_answers = {each.name: open_stored_answers(each) for each in endpoints if each.stores_answers}
     store = objects(settings.media, clock.now)
     content_filter = TermsFilter(
         settings.features.blocked_terms,
@@ -163,6 +165,9 @@ async def open_generation(
             costs=costs,
             windows=None if redis is None else _windows(settings.windows, redis, watch),
             lane=half_price.lane(),
+            fetching=Fetching(
+                stored_answers, books=books, prompts=prompts, pricing=pricing, clock=clock, watcher=watch
+            ),
         )
         batched = BatchedCalls(
             answering=answering,
@@ -230,6 +235,8 @@ async def open_generation(
                 await answers.close()
             for provider in providers.values():
                 await provider.aclose()
+            for stored in stored_answers.values():
+                await stored.aclose()
 
 
 def _windows(settings: WindowSettings, redis: Redis, watch: GenerationWatch) -> UserWindows | None:
@@ -313,6 +320,7 @@ def _endpoints(ai: ProviderSettings) -> list[Endpoint]:
                 base_url=ai.openai_base_url,
                 api_key=key,
                 priced_as=ai.openai_priced_as,
+                stores_answers=ai.openai_store_answers,
             )
         )
     if "anthropic" in ai.reachable:

@@ -3,8 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 
 from fanzgpt_schemas.events import COMPLETED_TOPIC
-from fanzgpt_workers.ports import Clock, HistoryRow
+from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.settings import Settings
+from fanzgpt_workers.sink_ports import HistoryRow
 from fanzgpt_workers.sink_process import open_sink
 from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.sinks.rows import history_row

@@ -9,11 +9,12 @@ from fanzgpt_schemas.events import TopicName
 from fanzgpt_workers.crash_points import crash_points
 from fanzgpt_workers.engine.group import Membership, open_consumer, start_consumer
 from fanzgpt_workers.observability.measured import MeasuredPublisher
-from fanzgpt_workers.ports import Clock, SinkStore
+from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.records import Record
 from fanzgpt_workers.settings import Settings
+from fanzgpt_workers.sink_ports import SinkStore
 from fanzgpt_workers.sinks.loop import Identified, Sink
 from fanzgpt_workers.stores.database import Database, open_database
 from fanzgpt_workers.watching import SinkWatch

@@ -4,10 +4,11 @@ from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
 from fanzgpt_schemas.errors import ContractError
+from fanzgpt_workers.core.attempts import PastAttempt
 from fanzgpt_workers.core.budgets import kind_of
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.engine.loop import Engine
-from fanzgpt_workers.errors import ConfigurationError, Fenced
+from fanzgpt_workers.errors import ConfigurationError, Fenced, ProviderError
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.observability.metrics import CacheLookup, EngineState, Metrics, SinkName
@@ -35,6 +36,21 @@ class GenerationWatch:
     def found(self, request: LiveRequest, what: str) -> None:
         """The ledger knew the request."""
         self._log.info("found", request_id=request.event.request_id, what=what)
+
+    def fetched(self, request: LiveRequest, attempt: PastAttempt) -> None:
+        """A lost answer was found at its provider."""
+        self.metrics.lost_answer(attempt.provider, "fetched")
+        self._log.info("lost answer fetched", request_id=request.event.request_id, attempt_id=str(attempt.attempt_id))
+
+    def not_fetched(self, request: LiveRequest, attempt: PastAttempt, error: ProviderError | None) -> None:
+        """It was not."""
+        self.metrics.lost_answer(attempt.provider, "not-there" if error is None else "not-said")
+        self._log.warning(
+            "lost answer not fetched",
+            request_id=request.event.request_id,
+            attempt_id=str(attempt.attempt_id),
+            error=None if error is None else error.detail,
+        )
 
     def refused(self, record: Record, error: ContractError) -> None:
         """A record breaks the contract."""

@@ -22,7 +22,8 @@ class Call:
 
     `seed` is a hash of the body: the same body gets the same words. `schema` is that of the answer's JSON, or of the
     input of the tool named `tool`. `request_id` and `attempt_id` are the caller's own, from its headers. `speech` is
-    the format of the audio that is wanted instead of a text, of so many `characters`.
+    the format of the audio that is wanted instead of a text, of so many `characters`. `stored` is the metadata with
+    which the answer is to be kept; None where it is not.
     """
 
     vendor: Vendor
@@ -40,6 +41,7 @@ class Call:
     account: str
     speech: str | None = None
     characters: int = 0
+    stored: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """OpenAI's chat completions on the wire (developers' API reference, "Chat")."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -26,6 +26,7 @@ from fanzgpt_stack.emulator.vendor import Marks, Refusal, Refused
 
 MODELS: Final = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano")
 
+_MOST_METADATA, _LONGEST_METADATA = 16, 512
 _FINISH: Final[dict[Finish, str]] = {
     "stop": "stop",
     "length": "length",
@@ -70,6 +71,7 @@ class OpenAIShape:
             request_id=request_id(request),
             attempt_id=attempt_id(request),
             account=request.header(b"authorization") or "",
+            stored=_stored(asked),
         )
 
     def response_id(self, number: int) -> str:
@@ -193,6 +195,20 @@ def _wanted(asked: dict[str, object]) -> tuple[JsonObject | None, str | None]:
             return {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}, None
         case _:
             return None, None
+
+
+def _stored(asked: dict[str, object]) -> Mapping[str, str] | None:
+    """The metadata of an answer that is to be stored."""
+    metadata = asked.get("metadata") or {}
+    if asked.get("store") is not True:
+        if metadata:
+            raise CallRefused("The 'metadata' parameter is only allowed when 'store' is enabled.")
+        return None
+    if not isinstance(metadata, dict) or len(metadata) > _MOST_METADATA:
+        raise CallRefused("Invalid 'metadata': expected an object with at most 16 properties.")
+    if not all(isinstance(value, str) and len(value) <= _LONGEST_METADATA for value in metadata.values()):
+        raise CallRefused("Invalid 'metadata': expected strings with at most 512 characters.")
+    return metadata
 
 
 def _chunk_choice(delta: dict[str, object], finish: str | None) -> dict[str, object]:

@@ -19,10 +19,11 @@ from fanzgpt_stack.emulator.limits import Limits, Standing
 from fanzgpt_stack.emulator.openai_shape import OpenAIShape
 from fanzgpt_stack.emulator.own_ids import attempt_id, request_id
 from fanzgpt_stack.emulator.prices import character_price, price_of, price_of_kinds
-from fanzgpt_stack.emulator.rendering import Exchange, answered
+from fanzgpt_stack.emulator.rendering import Exchange, answered, document
 from fanzgpt_stack.emulator.replies import Headers, Reply, whole
 from fanzgpt_stack.emulator.scripts import Script
 from fanzgpt_stack.emulator.speech_shape import SpeechShape
+from fanzgpt_stack.emulator.stored_completions import StoredCompletions
 from fanzgpt_stack.emulator.vendor import Marks, Refused, VendorShape
 
 
@@ -49,6 +50,7 @@ class Provider:
         pace: Pace,
         random: Random,
         now: Callable[[], float],
+        stored: StoredCompletions,
     ) -> None:
         """`now` is seconds since the epoch; `random` draws the latencies."""
         self._bill = bill
@@ -58,6 +60,7 @@ class Provider:
         self._pace = pace
         self._random = random
         self._now = now
+        self._stored = stored
         self._openai = OpenAIShape()
         self._speech = SpeechShape()
         self._anthropic = AnthropicShape()
@@ -110,11 +113,18 @@ class Provider:
         elif action is None:
             reply = answered(exchange, answer)
             self._take_down(exchange, reply, outcome="ok", paid=answer, wait=None)
+            self._keep(exchange, answer, reply)
         else:
             reply = acted(action, exchange, answer)
             paid = answer if is_billed(action) else None
             self._take_down(exchange, reply, outcome=outcome_of(action), paid=paid, wait=told_wait(action))
+            if paid is not None:
+                self._keep(exchange, paid, reply)
         return reply
+
+    def _keep(self, exchange: Exchange, answer: Answer, reply: Reply) -> None:
+        if exchange.call.stored is not None:
+            self._stored.keep(exchange.call, document(exchange, answer), at=exchange.arrived + reply.delay)
 
     def _take_down(
         self, exchange: Exchange, reply: Reply, *, outcome: str, paid: Answer | None, wait: float | None

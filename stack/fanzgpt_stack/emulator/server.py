@@ -28,6 +28,7 @@ from fanzgpt_stack.emulator.prices import price_of
 from fanzgpt_stack.emulator.provider import Pace, Provider
 from fanzgpt_stack.emulator.replies import Reply, whole
 from fanzgpt_stack.emulator.scripts import Rule, Script
+from fanzgpt_stack.emulator.stored_completions import StoredCompletions
 from fanzgpt_stack.emulator.traffic import Traffic
 
 _BACKLOG = 4096
@@ -112,7 +113,12 @@ class _Desk:
         faults, author = BatchFaults(seconds=options.batch_seconds), Author(words=options.words)
         self._control = Control(bill=bill, script=script, limits=limits, traffic=self._traffic, batches=faults)
         kept = partial(Jobs, author=author, bill=bill, script=script, faults=faults, now=time.time)
-        self._batches = (OpenAIBatches(kept(shape=OpenAIShape())), AnthropicBatches(kept(shape=AnthropicShape())))
+        stored = StoredCompletions(now=time.time)
+        self._others = (
+            OpenAIBatches(kept(shape=OpenAIShape())),
+            AnthropicBatches(kept(shape=AnthropicShape())),
+            stored,
+        )
         self._provider = Provider(
             bill=bill,
             script=script,
@@ -121,6 +127,7 @@ class _Desk:
             pace=options.pace,
             random=Random(options.seed),  # noqa: S311  # repeatable, not secret
             now=time.time,
+            stored=stored,
         )
         self._bill = bill
         self._loop = asyncio.get_running_loop()
@@ -145,8 +152,8 @@ class _Desk:
             return self._control.reply(request)
         if request.path == "/v1/models" and request.method == "GET":
             return whole(200, orjson.dumps(self._provider.models(request)))
-        for batches in self._batches:
-            if (reply := batches.reply(request)) is not None:
+        for part in self._others:
+            if (reply := part.reply(request)) is not None:
                 return reply
         return whole(404, orjson.dumps({"error": {"message": f"Invalid URL ({request.method} {request.path})"}}))
 

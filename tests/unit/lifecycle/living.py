@@ -16,20 +16,22 @@ from fanzgpt_schemas.codec import Encoded
 from fanzgpt_schemas.events import REQUESTED_TOPIC
 from fanzgpt_schemas.identity import request_key
 from fanzgpt_schemas.requests import OnUnknown
-from fanzgpt_workers.core.attempts import Price, Usage
+from fanzgpt_workers.core.attempts import AttemptStarted, Price, Usage
 from fanzgpt_workers.core.claims import Granted
 from fanzgpt_workers.core.origin import Origin
 from fanzgpt_workers.core.retry import RetryPolicy
 from fanzgpt_workers.core.routing import Routes, Target
+from fanzgpt_workers.errors import ProviderError
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Caller, CallPolicy
 from fanzgpt_workers.lifecycle.cancelling import Wishes
 from fanzgpt_workers.lifecycle.door import Door
+from fanzgpt_workers.lifecycle.fetching import Fetching
 from fanzgpt_workers.lifecycle.intake import GenerationIntake
 from fanzgpt_workers.lifecycle.purse import Purse
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, Partials, Pricing, ProviderCall
+from fanzgpt_workers.ports import Completion, ContentFilter, Ledger, Partials, Pricing, ProviderCall, StoredAnswers
 from fanzgpt_workers.prompts.library import PromptLibrary
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
@@ -87,6 +89,12 @@ class Heard:
     def found(self, request: object, what: str) -> None:
         self.found_as.append(what)
 
+    def fetched(self, request: object, attempt: object) -> None:
+        self.found_as.append("fetched")
+
+    def not_fetched(self, request: object, attempt: object, error: ProviderError | None) -> None:
+        self.found_as.append("not there" if error is None else error.outcome)
+
     def refused(self, record: Record, error: Exception) -> None: ...
 
     def broke(self, record: Record, error: Exception) -> None:
@@ -125,6 +133,7 @@ class Living:
         partials: Partials | None = None,
         purse: Purse | None = None,
         pricing: Pricing | None = None,
+        stored: StoredAnswers | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
@@ -168,6 +177,14 @@ class Living:
             observer=self.heard,
             content_filter=content_filter,
             wishes=self.wishes,
+            fetching=Fetching(
+                {} if stored is None else {"openai": stored},
+                books=self.books,
+                prompts=prompts(),
+                pricing=pricing or Cents(),
+                clock=self.clock,
+                watcher=self.heard,
+            ),
         )
         self.intake = GenerationIntake(
             answering=self.answering,
@@ -216,6 +233,22 @@ class Living:
 def identity_of(event: Encoded) -> UUID:
     """Its id."""
     return UUID(dict(event.headers)["ce_id"].decode())
+
+
+async def a_call_was_under_way(living: Living, **more: object) -> UUID:
+    """A worker died in the middle of a call; the id of its attempt."""
+    request, granted = await another_owner(living, value=asked(**more))
+    started = AttemptStarted(
+        attempt_id=uuid4(),
+        request_key=request.key,
+        epoch=granted.epoch,
+        ordinal=1,
+        provider="openai",
+        model="m",
+        cause="first",
+    )
+    assert await living.ledger.start_attempts([started]) == [True]
+    return started.attempt_id
 
 
 async def another_owner(

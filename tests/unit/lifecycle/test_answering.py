@@ -2,10 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import uuid4
 
 import pytest
-from tests.unit.lifecycle.living import TAKEOVER_SECONDS, Living, another_owner, asked, identity_of, live_request
+from tests.unit.lifecycle.living import (
+    TAKEOVER_SECONDS,
+    Living,
+    a_call_was_under_way,
+    another_owner,
+    asked,
+    identity_of,
+    live_request,
+)
 from tests.unit.virtually import on_virtual_time
 
 from fanzgpt_schemas.events import ANALYTICS_TOPIC, COMPLETED_TOPIC, FAILED_TOPIC, PREFERENCES_TOPIC
@@ -21,22 +28,6 @@ from fanzgpt_workers.errors import (
     TimedOut,
 )
 from fanzgpt_workers.records import Handled
-
-
-async def a_call_was_under_way(living: Living, **more: object) -> None:
-    """A worker died in the middle of a call."""
-    request, granted = await another_owner(living, value=asked(**more))
-    started = AttemptStarted(
-        attempt_id=uuid4(),
-        request_key=request.key,
-        epoch=granted.epoch,
-        ordinal=1,
-        provider="openai",
-        model="m",
-        cause="first",
-    )
-    assert await living.ledger.start_attempts([started]) == [True]
-
 
 # --- the plain way
 

@@ -17,10 +17,10 @@ from fanzgpt_schemas.generation import GenerationCompleted, GenerationMetadata
 from fanzgpt_schemas.identity import user_key
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import DatabaseUnavailable, Fenced
-from fanzgpt_workers.ports import Advance, HistoryRow, SinkStore
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.publishing.publication import Publication
 from fanzgpt_workers.records import Record
+from fanzgpt_workers.sink_ports import Advance, HistoryRow, SinkStore
 from fanzgpt_workers.sinks.loop import Sink
 from fanzgpt_workers.sinks.rows import history_row
 from fanzgpt_workers.stores.memory_sink_store import memory_history_store

@@ -1,6 +1,7 @@
 """One provider call in the ledger: the row written before it, and what is known after it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, get_args
 from uuid import UUID
@@ -117,10 +118,11 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAttempt:
-    """An attempt of an earlier owner, as far as the ledger knows."""
+    """An attempt of an earlier owner, as far as the ledger knows; its row was written at `started_at`."""
 
     attempt_id: UUID
     ordinal: int
     provider: str
     model: str
     outcome: Outcome
+    started_at: datetime

@@ -25,6 +25,7 @@ from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import Answered, Unanswered
 from fanzgpt_workers.lifecycle.cancelling import CalledOff, Wishes
 from fanzgpt_workers.lifecycle.events import Course
+from fanzgpt_workers.lifecycle.fetching import Fetching
 from fanzgpt_workers.lifecycle.outbox import pack, unpack
 from fanzgpt_workers.lifecycle.request import LiveRequest
 from fanzgpt_workers.lifecycle.sharing import Calling, Shared
@@ -100,11 +101,13 @@ class Answering:
         windows: Windows | None = None,
         costs: Costs | None = None,
         lane: Lane | None = None,
+        fetching: Fetching | None = None,
     ) -> None:
         """`owner` names this run of this process in the ledger.
 
         Without a filter nothing is blocked, without windows nobody asks too much; `wishes` is where cancellations are
-        heard; `costs` learns from answers. Without a `lane` every request is called for at once.
+        heard; `costs` learns from answers. Without a `lane` every request is called for at once, and
+        without `fetching` no lost answer is looked for.
         """
         self._books = books
         self._caller = caller
@@ -118,12 +121,15 @@ class Answering:
         self._windows = windows
         self._lane = lane
         self._costs = costs or Costs()
+        self._fetching = fetching
         self._claiming = Waits()
 
     def let_go(self) -> None:
         """A drain begins: whoever has no claim yet leaves, and whoever waits for another try."""
         self._claiming.let_go()
         self._caller.let_go()
+        if self._fetching is not None:
+            self._fetching.let_go()
 
     async def run(self, request: LiveRequest, *, term: int, may_wait: bool = True) -> Handled:
         """Claim, answer, save, publish; `term` is the one in which the request's partition was given to this worker.
@@ -176,11 +182,22 @@ class Answering:
     ) -> Handled:
         began = self._clock.now()
         unstarted = Course(attempts=len(past), latency_ms=0)
-        refusal = self._refusal(request, past, began)
+        refusal = self._refusal(request, began)
         if refusal is not None:
             reason, detail = refusal
-            may_retry = reason == "unknown-outcome"
-            return await self.fail(request, epoch, reason, detail, retryable=may_retry, course=unstarted)
+            return await self.fail(request, epoch, reason, detail, retryable=False, course=unstarted)
+        if self._fetching is not None and past:
+            try:
+                lost = await self._fetching.answer(request, past, began=began)
+            except LetGo:
+                return Handled.LET_GO
+            if isinstance(lost, Answered):
+                return await self._complete(request, epoch, lost)
+            past = lost.past
+        if (request.event.on_unknown or self._policy.on_unknown) == "fail" and any(
+            p.outcome == "unknown" for p in past
+        ):
+            return await self.fail(request, epoch, "unknown-outcome", UNKNOWN_OUTCOME, retryable=True, course=unstarted)
         too_many = None if self._windows is None or past else await self._windows.refusal(request.event)
         if too_many is not None:
             return await self.fail(request, epoch, "rejected", too_many, retryable=True, course=unstarted)
@@ -216,17 +233,20 @@ class Answering:
             again = isinstance(refused, InputRefused) and refused.retryable
             return await self.fail(request, epoch, "rejected", str(refused), retryable=again, course=unstarted)
         match answer:
-            case Answered(output=output, course=course, attempt=attempt):
-                if course.usage is not None:
-                    self._costs.learn(request.event.type, course.usage.output)
-                return await self.complete(request, epoch, output, course, settles=attempt)
+            case Answered():
+                return await self._complete(request, epoch, answer)
             case Shared(answer=known, course=course):
                 return await self.complete(request, epoch, known.output, course)
             case Unanswered(reason=reason, detail=detail, retryable=retryable, course=course):
                 return await self.fail(request, epoch, reason, detail, retryable=retryable, course=course)
 
-    def _refusal(self, request: LiveRequest, past: Sequence[PastAttempt], now: datetime) -> tuple[Reason, str] | None:
-        """Why no call may be made; None when one may."""
+    async def _complete(self, request: LiveRequest, epoch: int, answer: Answered) -> Handled:
+        if answer.course.usage is not None:
+            self._costs.learn(request.event.type, answer.course.usage.output)
+        return await self.complete(request, epoch, answer.output, answer.course, settles=answer.attempt)
+
+    def _refusal(self, request: LiveRequest, now: datetime) -> tuple[Reason, str] | None:
+        """Why the request may not be answered; None when it may."""
         event = request.event
         if self._wishes.is_wished(request.key):
             return "cancelled", CANCELLED
@@ -237,8 +257,6 @@ class Answering:
             return denied.reason, denied.detail
         if self._filter is not None and self._filter.blocks_request(event):
             return "rejected", BLOCKED
-        if (event.on_unknown or self._policy.on_unknown) == "fail" and any(p.outcome == "unknown" for p in past):
-            return "unknown-outcome", UNKNOWN_OUTCOME
         return None
 
     async def complete(

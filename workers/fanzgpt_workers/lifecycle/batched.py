@@ -9,6 +9,7 @@ from fanzgpt_workers.core.budgets import OverBudget
 from fanzgpt_workers.core.half_price import discounted
 from fanzgpt_workers.core.routing import Target
 from fanzgpt_workers.errors import OutputRefused, ProviderError
+from fanzgpt_workers.lifecycle.accounting import accounted
 from fanzgpt_workers.lifecycle.answering import CANCELLED, Answering
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.calling import CallPolicy
@@ -141,17 +142,5 @@ class BatchedCalls:
             provider=batched.target.provider,
             model=model,
             prompt_version=self._prompts.render(batched.request.event).version,
-            usage=usage,
-            price=price,
-            finish_reason=completion.finish_reason,
         )
-        ended = AttemptEnded(
-            attempt_id=batched.attempt_id,
-            outcome="ok",
-            response_id=completion.response_id,
-            usage=usage,
-            price=price,
-            finish_reason=completion.finish_reason,
-            latency_ms=latency,
-        )
-        return ended, course
+        return accounted(completion, course, attempt_id=batched.attempt_id, usage=usage, price=price, call_ms=latency)

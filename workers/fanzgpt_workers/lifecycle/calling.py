@@ -24,6 +24,7 @@ from fanzgpt_workers.core.retry import UNBILLED, Failure, GiveUp, RetryIn, Retry
 from fanzgpt_workers.core.routing import STAND_IN, Target
 from fanzgpt_workers.core.way import Step, Way
 from fanzgpt_workers.errors import InputRefused, OutputRefused, ProviderError
+from fanzgpt_workers.lifecycle.accounting import accounted
 from fanzgpt_workers.lifecycle.beginning import Beginning, NotBegun, Wanted, slept
 from fanzgpt_workers.lifecycle.books import Books
 from fanzgpt_workers.lifecycle.door import Door
@@ -356,24 +357,9 @@ class Caller:
         if usage is not None:
             provider = attempt.target.provider
             price = self._pricing.price(provider=provider, model=completion.model, usage=usage, at=attempt.sent)
-        ended = AttemptEnded(
-            attempt_id=attempt.attempt_id,
-            outcome="ok",
-            response_id=completion.response_id,
-            usage=usage,
-            price=price,
-            finish_reason=completion.finish_reason,
-            latency_ms=_ms(attempt.sent, now),
-        )
-        course = replace(
-            attempt.course,
-            model=completion.model,
-            latency_ms=_ms(attempt.began, now),
-            usage=usage,
-            price=price,
-            finish_reason=completion.finish_reason,
-        )
-        return ended, course
+        course = replace(attempt.course, latency_ms=_ms(attempt.began, now))
+        call_ms = _ms(attempt.sent, now)
+        return accounted(completion, course, attempt_id=attempt.attempt_id, usage=usage, price=price, call_ms=call_ms)
 
 
 def _estimate(prompt: Prompt, growing: Growing | None) -> Usage | None:

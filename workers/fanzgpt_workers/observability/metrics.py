@@ -111,6 +111,13 @@ class Metrics:
             "provider",
             "model",
         )
+        self._lost_answers = make.counter(
+            "fanzgpt_lost_answers_total",
+            "Answers that a worker's death left unknown and that were looked for at their provider: fetched, not-there "
+            "(called for again, or not, as onUnknown says), not-said (the provider was away).",
+            "provider",
+            "found",
+        )
         self._over_budget = make.counter(
             "fanzgpt_budget_refusals_total",
             "Calls that found no room in a budget (total, tier or user): held (others may give back), or spent.",
@@ -231,6 +238,10 @@ class Metrics:
     def saved(self, provider: str, model: str, usd: float) -> None:
         """An answer was given again that had cost so much."""
         self._saved(provider, model).inc(usd)
+
+    def lost_answer(self, provider: str, found: Literal["fetched", "not-there", "not-said"]) -> None:
+        """An answer of unknown outcome was looked for."""
+        self._lost_answers(provider, found).inc()
 
     def over_budget(self, budget: str, *, is_spent: bool) -> None:
         """A call found no room in a budget."""

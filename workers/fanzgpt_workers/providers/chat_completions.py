@@ -25,6 +25,8 @@ BASE_URL: Final = "https://api.openai.com/v1"
 PATH: Final = "/chat/completions"
 DONE: Final = b"[DONE]"
 LEAST_CACHED: Final = 1_024  # tokens
+STORED_AS: Final = "fanzgpt_attempt"
+"""The metadata under which a kept answer is found again."""
 
 _MAKERS_HOST: Final = re.compile(r"([a-z0-9-]+\.)*api\.openai\.com|[a-z0-9-]+\.openai\.azure\.com")
 _REASONS_FIRST: Final = re.compile(r"(o\d|gpt-[5-9])(?!.*-chat)")
@@ -37,18 +39,19 @@ _FINISH: Final[dict[str, FinishReason]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What the endpoint wants said differently."""
+    """What the endpoint wants said differently; `stores` where it is asked to keep its answers."""
 
     limit_field: Literal["max_tokens", "max_completion_tokens"]
     of_maker: bool
+    stores: bool = False
 
     @classmethod
-    def spoken_at(cls, base_url: str, *, limit_field: LimitField) -> "Dialect":
+    def spoken_at(cls, base_url: str, *, limit_field: LimitField, stores: bool = False) -> "Dialect":
         """The dialect of the endpoint at this URL."""
         of_maker = _MAKERS_HOST.fullmatch(urlsplit(base_url).hostname or "") is not None
         if limit_field == "auto":
             limit_field = "max_completion_tokens" if of_maker else "max_tokens"
-        return cls(limit_field=limit_field, of_maker=of_maker)
+        return cls(limit_field=limit_field, of_maker=of_maker, stores=stores)
 
 
 def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
@@ -63,6 +66,9 @@ def body(call: ProviderCall, dialect: Dialect) -> dict[str, JsonValue]:
         asked["response_format"] = _response_format(prompt.output_schema, dialect)
     if dialect.of_maker and len(prompt.turns) > 1 and prompt.characters >= LEAST_CACHED * CHARACTERS_PER_TOKEN:
         asked["prompt_cache_key"] = _beginning(prompt)
+    if dialect.stores:
+        asked["store"] = True
+        asked["metadata"] = {STORED_AS: call.attempt_id.hex}
     if call.grown is not None:
         asked["stream"] = True
         asked["stream_options"] = {"include_usage": True}

@@ -15,7 +15,7 @@ class Endpoint:
     its `/v1` for `chat-completions`, Anthropic without for `messages`. No `api_key` sends no Authorization header.
     `limit_field` names the field that carries the output limit to a chat-completions endpoint: see `chat_completions`.
     `proxy` is an HTTP proxy's URL. `priced_as` is the price list's id of the provider whose prices hold here; unset,
-    the address says.
+    the address says. With `stores_answers` the provider is asked to keep what it answers, to be fetched by its attempt.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Endpoint:
     limit_field: LimitField = "auto"
     proxy: str | None = field(default=None, repr=False)
     priced_as: str | None = None
+    stores_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,9 @@ class OpenAIProvider:
         self._endpoint = endpoint
         self._bounds = bounds
         self._speaking: openai.AsyncOpenAI | None = None
-        self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
+        self._dialect = chat_completions.Dialect.spoken_at(
+            base_url, limit_field=endpoint.limit_field, stores=endpoint.stores_answers
+        )
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.api_key or "none",
             base_url=base_url,

@@ -6,38 +6,32 @@ uploaded before; one that no batch was made of costs nothing.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
 
-import aiohttp
-import httpx2
 import openai
 import orjson
 
 from fanzgpt_workers.batches.ports import CallEnded, Search
-from fanzgpt_workers.errors import TimedOut
-from fanzgpt_workers.ports import Prompt, ProviderCall
+from fanzgpt_workers.ports import ProviderCall
 from fanzgpt_workers.providers import chat_completions
 from fanzgpt_workers.providers.batch_exchange import (
     BOUNDS,
     CREATION_SECONDS,
     EXCHANGE_SECONDS,
-    PLAIN,
     answered,
     json_lines,
     named,
     not_made,
     refused,
 )
-from fanzgpt_workers.providers.classification import broken, refusal
 from fanzgpt_workers.providers.endpoint import Endpoint
-from fanzgpt_workers.providers.exchange import Answer
 from fanzgpt_workers.providers.json_answers import count, member, text_member
-from fanzgpt_workers.providers.sdk_http import http_client, timeout
+from fanzgpt_workers.providers.openai_exchange import exchange, open_client
 
 KEY: Final = "fanzgpt_batch"
 _OVER: Final = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -54,16 +48,7 @@ class OpenAIBatches:
         self._name = endpoint.name
         self._now = now
         self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
-        self._client = openai.AsyncOpenAI(
-            api_key=endpoint.api_key or "none",
-            base_url=base_url,
-            max_retries=0,
-            timeout=timeout(BOUNDS),
-            http_client=http_client(openai.DefaultAioHttpClient, endpoint, BOUNDS),
-            default_headers=PLAIN,
-        )
-        # The SDK fills these in from the environment; settings are the only source.
-        self._client.organization = self._client.project = None
+        self._client = open_client(endpoint, BOUNDS)
 
     @property
     def name(self) -> str:
@@ -157,14 +142,5 @@ class OpenAIBatches:
             return refused(attempt_id, status, body, now=self._now())
         return answered(attempt_id, body, partial(chat_completions.read, asked_model=""))
 
-    @contextmanager
-    def _exchange(self) -> Iterator[None]:
-        try:
-            yield
-        except openai.APIStatusError as error:
-            told = Answer(error.response.status_code, error.response.headers, orjson.dumps(error.body))
-            raise refusal(told, prompt=Prompt(version="", system="", turns=()), now=self._now()) from error
-        except TimeoutError as error:
-            raise TimedOut(f"{self._name} did not answer about its batches in time") from error
-        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise broken(error) from error
+    def _exchange(self) -> AbstractContextManager[None]:
+        return exchange(self._name, about="its batches", now=self._now)

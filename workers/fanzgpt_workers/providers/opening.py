@@ -4,14 +4,22 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
+from uuid import UUID
 
 from fanzgpt_workers.batches.ports import BatchApi
 from fanzgpt_workers.errors import ConfigurationError
-from fanzgpt_workers.ports import Completion, Provider, ProviderCall
+from fanzgpt_workers.ports import Completion, Provider, ProviderCall, StoredAnswers
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 
 Transport = Literal["sdk", "wire"]
+
+
+class _Closeable(Protocol):
+    async def aclose(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=_Closeable)
 
 
 def open_providers(
@@ -43,7 +51,7 @@ def open_providers(
             raise ConfigurationError(f"two providers are named {endpoint.name!r}; each needs a name of its own")
         opens = partial(_open, endpoint, transport, bounds or Bounds(), now)
         later = at_once is not None and endpoint.name not in at_once
-        opened[endpoint.name] = _OpenedLater(endpoint.name, opens) if later else opens()
+        opened[endpoint.name] = _ProviderLater(endpoint.name, opens) if later else opens()
     return opened
 
 
@@ -56,6 +64,17 @@ def open_batch_api(endpoint: Endpoint, *, now: Callable[[], float] = time.time) 
     from fanzgpt_workers.providers.anthropic_batches import AnthropicBatches  # noqa: PLC0415 - see above
 
     return AnthropicBatches(endpoint, now=now)
+
+
+def open_stored_answers(endpoint: Endpoint, *, now: Callable[[], float] = time.time) -> StoredAnswers:
+    """What the endpoint keeps, over its SDK, which is imported by the first look; close with `aclose`."""
+    return _StoredLater(partial(_stored_completions, endpoint, now))
+
+
+def _stored_completions(endpoint: Endpoint, now: Callable[[], float]) -> StoredAnswers:
+    from fanzgpt_workers.providers.stored_completions import StoredCompletions  # noqa: PLC0415 - see above
+
+    return StoredCompletions(endpoint, now=now)
 
 
 def _open(endpoint: Endpoint, transport: Transport, bounds: Bounds, now: Callable[[], float]) -> Provider:
@@ -78,24 +97,42 @@ def _open(endpoint: Endpoint, transport: Transport, bounds: Bounds, now: Callabl
             return WireAnthropicProvider(endpoint, bounds, now=now)
 
 
-class _OpenedLater:
-    """A provider that is opened, in a thread, by its first call."""
+class _Later(Generic[Opened]):
+    """Something that is opened, in a thread, by its first use."""
+
+    def __init__(self, opens: Callable[[], Opened]) -> None:
+        self._opens = opens
+        self._opening: asyncio.Task[Opened] | None = None
+
+    async def opened(self) -> Opened:
+        if self._opening is None:
+            self._opening = asyncio.create_task(asyncio.to_thread(self._opens))
+        return await asyncio.shield(self._opening)
+
+    async def aclose(self) -> None:
+        if self._opening is not None:
+            await (await self._opening).aclose()
+
+
+class _ProviderLater(_Later[Provider]):
+    """Implements `ports.Provider`."""
 
     def __init__(self, name: str, opens: Callable[[], Provider]) -> None:
+        super().__init__(opens)
         self._name = name
-        self._opens = opens
-        self._opening: asyncio.Task[Provider] | None = None
 
     @property
     def name(self) -> str:
         return self._name
 
     async def complete(self, call: ProviderCall) -> Completion:
-        if self._opening is None:
-            self._opening = asyncio.create_task(asyncio.to_thread(self._opens))
-        provider = await asyncio.shield(self._opening)
+        provider = await self.opened()
         return await provider.complete(call)
 
-    async def aclose(self) -> None:
-        if self._opening is not None:
-            await (await self._opening).aclose()
+
+class _StoredLater(_Later[StoredAnswers]):
+    """Implements `ports.StoredAnswers`."""
+
+    async def find(self, attempt_id: UUID, *, model: str) -> Completion | None:
+        stored = await self.opened()
+        return await stored.find(attempt_id, model=model)

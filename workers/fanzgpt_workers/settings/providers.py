@@ -37,6 +37,12 @@ class ProviderSettings(Group):
         "Unset: the address says, and calls to an unknown address have no price.",
         examples=["openai"],
     )
+    openai_store_answers: bool = Field(
+        False,
+        alias="OPENAI_STORE_ANSWERS",
+        description="Have OpenAI keep each answer (for 30 days, with its prompt), and fetch one that was lost on the "
+        "way, when its worker died, instead of paying for it again. Off: nothing is kept there.",
+    )
     openai_model: str = Field(
         "gpt-4o-mini",
         alias="OPENAI_MODEL",

@@ -14,9 +14,9 @@ from fanzgpt_schemas.errors import ContractError
 from fanzgpt_workers.core.origin import Origin, Partition
 from fanzgpt_workers.errors import Fenced, RowsRefused, Unavailable
 from fanzgpt_workers.hearing import Hearing, answers
-from fanzgpt_workers.ports import Advance, SinkStore
 from fanzgpt_workers.publishing.dead_letters import DeadLetters
 from fanzgpt_workers.records import Record
+from fanzgpt_workers.sink_ports import Advance, SinkStore
 
 FETCH_WAIT_MS: Final = 250
 ASKING_SECONDS: Final = 5.0

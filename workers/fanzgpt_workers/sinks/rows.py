@@ -9,8 +9,8 @@ from fanzgpt_schemas.facts import AnalyticsEvent, PreferencesUpdated
 from fanzgpt_schemas.generation import GenerationCompleted
 from fanzgpt_schemas.identity import user_key
 from fanzgpt_workers.decoding import event_of
-from fanzgpt_workers.ports import AnalyticsRow, HistoryRow, PreferencesRow
 from fanzgpt_workers.records import Record
+from fanzgpt_workers.sink_ports import AnalyticsRow, HistoryRow, PreferencesRow
 
 
 def history_row(record: Record) -> HistoryRow:

@@ -34,6 +34,7 @@ class HeldAttempt:
     """An attempt as the ledger holds it; `ended` is None while the call is under way."""
 
     started: AttemptStarted
+    started_at: datetime
     ended: AttemptEnded | None = None
 
 
@@ -105,6 +106,7 @@ class MemoryLedger:
                     provider=held.started.provider,
                     model=held.started.model,
                     outcome=ended.outcome,
+                    started_at=held.started_at,
                 )
             )
         return tuple(sorted(past, key=lambda attempt: (attempt.ordinal, attempt.attempt_id)))
@@ -119,7 +121,7 @@ class MemoryLedger:
         over = self.budgets.reserve(attempt.reservation)
         if over is not None:
             return over
-        self.attempts[attempt.attempt_id] = HeldAttempt(started=attempt)
+        self.attempts[attempt.attempt_id] = HeldAttempt(started=attempt, started_at=self._clock.now())
         return True
 
     def _settle(self, ended: AttemptEnded) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import Fenced, RowsRefused
-from fanzgpt_workers.ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow
+from fanzgpt_workers.sink_ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow
 from fanzgpt_workers.stores.memory_tables import MemoryTables, MemoryUser, check_type_name, read_jsonb, rfc3339
 from fanzgpt_workers.stores.sink_rows import Row, UnknownUsers, unknown_user
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from fanzgpt_workers.core.origin import Partition
-from fanzgpt_workers.ports import AnalyticsRow, HistoryRow
+from fanzgpt_workers.sink_ports import AnalyticsRow, HistoryRow
 
 TYPE_NAME_LENGTH: Final = 50
 

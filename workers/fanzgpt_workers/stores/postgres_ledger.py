@@ -163,6 +163,7 @@ class PostgresLedger:
                     provider=row["provider"],
                     model=row["model"],
                     outcome=row["outcome"],
+                    started_at=row["started_at"],
                 )
                 past[row["request_key"]] = (*past.get(row["request_key"], ()), attempt)
         return past

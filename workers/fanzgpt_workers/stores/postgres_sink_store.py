@@ -8,7 +8,7 @@ import asyncpg
 
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.errors import ConfigurationError, Fenced, RowsRefused
-from fanzgpt_workers.ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow
+from fanzgpt_workers.sink_ports import Advance, AnalyticsRow, HistoryRow, PreferencesRow
 from fanzgpt_workers.stores.database import Database
 from fanzgpt_workers.stores.pg_errors import meaning, told
 from fanzgpt_workers.stores.sink_rows import ANALYTICS, HISTORY, PREFERENCES, Row, RowKind, UnknownUsers, unknown_user

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from uuid import UUID
 
-from fanzgpt_workers.ports import AnalyticsRow, HistoryRow, PreferencesRow
+from fanzgpt_workers.sink_ports import AnalyticsRow, HistoryRow, PreferencesRow
 
 UnknownUsers = Literal["dead-letter", "create"]
 

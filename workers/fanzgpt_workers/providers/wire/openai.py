@@ -22,7 +22,9 @@ class WireOpenAIProvider:
         base_url = (endpoint.base_url or chat_completions.BASE_URL).rstrip("/")
         self._name = endpoint.name
         self._now = now
-        self._dialect = chat_completions.Dialect.spoken_at(base_url, limit_field=endpoint.limit_field)
+        self._dialect = chat_completions.Dialect.spoken_at(
+            base_url, limit_field=endpoint.limit_field, stores=endpoint.stores_answers
+        )
         self._session = wire_session(endpoint, bounds, url=base_url + chat_completions.PATH, headers={})
         # Connections of its own, none of them open before the first call: audio is larger than any text may be.
         self._speaking = wire_session(

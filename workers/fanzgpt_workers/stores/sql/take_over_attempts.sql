@@ -24,7 +24,8 @@ SELECT
     attempt.ordinal,
     attempt.provider,
     attempt.model,
-    coalesce(attempt.outcome, 'unknown') AS outcome
+    coalesce(attempt.outcome, 'unknown') AS outcome,
+    attempt.started_at
 FROM taken
 JOIN ai_attempts AS attempt ON attempt.request_key = taken.request_key AND attempt.epoch < taken.epoch
 ORDER BY attempt.request_key, attempt.ordinal, attempt.attempt_id
