@@ -1,5 +1,6 @@
 """Lag of real groups on a real broker: exact to the millisecond, because the clock is an argument."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,6 +20,7 @@ from fanzgpt_workers.lag.groups import open_groups
 from fanzgpt_workers.lag.oldest import open_log
 from fanzgpt_workers.lag.reading import Consumed, LagReader
 from fanzgpt_workers.lag.standing import Standing
+from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.migrate import migrate
 
@@ -283,3 +285,44 @@ def test_without_the_database_the_command_says_so_and_goes_on(
     monkeypatch.setenv("DATABASE_URL", "postgresql://fanz@127.0.0.1:1/fanz")
     assert run(["lag", "-o", "json"]) == 0
     assert "without the database's accounts: PostgreSQL at 127.0.0.1:1/fanz" in capsys.readouterr().err
+
+
+async def test_what_waits_at_half_the_price_is_told_though_its_records_are_done(
+    kafka_bootstrap: str, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tomorrow = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            """
+            INSERT INTO ai_batch_calls (request_key, epoch, term, provider, model, request, origin_topic,
+                origin_partition, origin_offset, stated_at_ms, deadline, gathered_at, batch_key, returned, ended)
+            SELECT gen_random_uuid(), 1, 1, 'openai', 'gpt-4o-mini', '{}', 'ai.generation.batch', 0, n, 0,
+                CASE WHEN n < 5 THEN $1::timestamptz + make_interval(hours => n) END, now() - make_interval(mins => n),
+                CASE WHEN n > 2 THEN gen_random_uuid() END, n = 4, n = 5
+            FROM generate_series(1, 5) AS n
+            """,
+            tomorrow,
+        )
+    finally:
+        await connection.close()
+    async with await open_database(database_url) as database:
+        places = {each.place: each for each in await Accounts(database).batched()}
+    assert {place: each.requests for place, each in places.items()} == {"gathered": 2, "batched": 1, "alone": 1}
+    assert 120 <= places["gathered"].oldest_seconds < 180
+    assert places["gathered"].first_deadline == tomorrow.replace(hour=10)
+    metrics = Metrics()
+    metrics.batched(places.values())
+    labels = 'model="gpt-4o-mini",place="gathered",provider="openai"'
+    assert f"fanzgpt_half_price_requests{{{labels}}} 2.0" in metrics.scrape().decode()
+    metrics.batched(())
+    assert labels not in metrics.scrape().decode()
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert await asyncio.to_thread(run, ["lag", "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)["halfPrice"]
+    assert [(each["place"], each["requests"]) for each in told] == [("alone", 1), ("batched", 1), ("gathered", 2)]
+    assert await asyncio.to_thread(run, ["lag"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "gathered" in line)
+    assert line.split()[:3] == ["openai/gpt-4o-mini", "gathered", "2"]
+    assert line.endswith("2026-11-24 10:00:00 UTC")

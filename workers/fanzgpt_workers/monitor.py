@@ -49,6 +49,7 @@ class Monitor:
         judged = self._history.add(report)
         self._metrics.consumer_lags(_lags(judged))
         self._metrics.group_members(report.members)
+        self._metrics.batched(report.batched)
         self._tell_changes(judged)
         self._finding = Finding(well=True, detail=_summary(report, judged))
         self._looked.set()
@@ -62,6 +63,7 @@ class Monitor:
                 await self.look()
             except Unavailable as error:
                 self._metrics.consumer_lags(())
+                self._metrics.batched(())
                 self._metrics.unavailable("postgresql" if isinstance(error, DatabaseUnavailable) else "kafka")
                 self._finding = Finding(well=False, detail=str(error))
                 self._log.warning("server_away", detail=str(error))

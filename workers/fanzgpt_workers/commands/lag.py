@@ -14,7 +14,7 @@ from fanzgpt_workers.commands.output import Format, FormatOption, Json, say, sho
 
 if TYPE_CHECKING:
     from fanzgpt_workers.lag.reading import LagReader
-    from fanzgpt_workers.lag.standing import LagReport, Thresholds
+    from fanzgpt_workers.lag.standing import Batched, LagReport, Thresholds
     from fanzgpt_workers.lag.watching import Judged
     from fanzgpt_workers.settings import Settings
 
@@ -22,6 +22,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _HEADINGS: Final = ("GROUP", "TOPIC", "PARTITION", "BEHIND", "OLDEST", "GAP", "IN FLIGHT", "SINCE", "MEMBERS", "STATUS")
 _RIGHT: Final = ("PARTITION", "BEHIND", "OLDEST", "GAP", "IN FLIGHT", "SINCE", "MEMBERS")
+_HALF_PRICE: Final = ("HALF-PRICE LANE", "PLACE", "REQUESTS", "OLDEST", "FIRST DEADLINE")
 _WORST: Final = ("OK", "WARN", "STALLED", "STOPPED")
 _CLEAR: Final = "\x1b[2J\x1b[H"
 
@@ -57,6 +58,8 @@ def lag(
 
     OK: nothing is late. WARN: late, but moving. STALLED: the oldest record is late and nothing moves. STOPPED: there
     is work and no member to do it. A second look follows after the interval where only that can tell STALLED.
+
+    For Kafka, requests that wait for a batch at half the price are done: they follow in a table of their own.
     """
     from fanzgpt_workers.lag import standing  # noqa: PLC0415  # not for `--help`
 
@@ -129,13 +132,19 @@ def _selected(judged: "Sequence[Judged]", view: View) -> "Sequence[Judged]":
 
 def _show(report: "LagReport", judged: "Sequence[Judged]", view: View) -> None:
     if view.output is Format.JSON:
-        show_json({"at": report.at.isoformat(), "partitions": [_document(one, report) for one in judged]})
+        partitions = [_document(one, report) for one in judged]
+        batched = [_document_of_batched(each) for each in report.batched]
+        show_json({"at": report.at.isoformat(), "partitions": partitions, "halfPrice": batched})
         return
     rows = [_row([one], report) for one in judged] if view.each_partition else _by_topic(judged, report)
     headings = [heading for heading in _HEADINGS if view.each_partition or heading != "PARTITION"]
     kept = [index for index, heading in enumerate(_HEADINGS) if heading in headings]
     for line in table(headings, ([row[index] for index in kept] for row in rows), right=_RIGHT):
         say(line)
+    if report.batched:
+        say("")
+        for line in table(_HALF_PRICE, map(_batched_row, report.batched), right=_HALF_PRICE[-3:]):
+            say(line)
 
 
 def _by_topic(judged: "Sequence[Judged]", report: "LagReport") -> list[tuple[str, ...]]:
@@ -180,6 +189,28 @@ def _document(judged: "Judged", report: "LagReport") -> Mapping[str, Json]:
         "owner": standing.owner,
         "members": report.members.get(standing.group, 0),
         "status": judged.status,
+    }
+
+
+def _batched_row(batched: "Batched") -> tuple[str, ...]:
+    deadline = batched.first_deadline
+    return (
+        f"{batched.provider}/{batched.model}",
+        batched.place,
+        str(batched.requests),
+        _age(batched.oldest_seconds),
+        "-" if deadline is None else f"{deadline:%Y-%m-%d %H:%M:%S} UTC",
+    )
+
+
+def _document_of_batched(batched: "Batched") -> Mapping[str, Json]:
+    return {
+        "provider": batched.provider,
+        "model": batched.model,
+        "place": batched.place,
+        "requests": batched.requests,
+        "oldestSeconds": batched.oldest_seconds,
+        "firstDeadline": None if batched.first_deadline is None else batched.first_deadline.isoformat(),
     }
 
 

@@ -1,12 +1,13 @@
-"""What the database knows about progress: the sinks' own offsets, and the requests above a committed offset."""
+"""What the database knows about progress: the sinks' own offsets, requests above a committed offset, and batches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from typing import Final
 
 from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.lag.standing import Batched
 from fanzgpt_workers.stores.database import Database
 
 
@@ -50,6 +51,12 @@ class Accounts:
             )
             for row in rows
         }
+
+    async def batched(self) -> Sequence[Batched]:
+        """What waits in the half-price lane."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(_statement("waiting_batches"))
+        return [Batched(**row) for row in rows]
 
 
 def _statement(name: str) -> str:

@@ -70,6 +70,7 @@ class LagReader:
             at=now,
             standings=tuple(await self._accounted(aged, now)),
             members={group.name: group.members for group in groups},
+            batched=() if self._accounts is None else tuple(await self._accounts.batched()),
         )
 
     def _counts(self, group: Group) -> bool:

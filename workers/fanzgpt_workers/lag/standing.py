@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from fanzgpt_workers.core.origin import Partition
 
 Status: TypeAlias = Literal["OK", "WARN", "STALLED", "STOPPED"]
+Place: TypeAlias = Literal["gathered", "batched", "alone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,22 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batched:
+    """Requests of the half-price lane that wait at one place: their records are done, so that no group is behind.
+
+    `gathered`: for a batch. `batched`: in one, at the provider. `alone`: to be called for by themselves after all.
+    `oldest_seconds` is how long the first of them has waited, `first_deadline` the earliest that any has.
+    """
+
+    provider: str
+    model: str
+    place: Place
+    requests: int
+    oldest_seconds: float
+    first_deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Seconds. `late`: an age that is worth a look. `still`: how long the oldest record may stay the oldest."""
 
@@ -47,11 +64,15 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LagReport:
-    """Every standing at one instant, sorted by group and partition; `members` counts each group's."""
+    """Every standing at one instant, sorted by group and partition; `members` counts each group's.
+
+    `batched` is what waits in the half-price lane, sorted by provider, model and place.
+    """
 
     at: datetime
     standings: tuple[Standing, ...]
     members: dict[str, int]
+    batched: tuple[Batched, ...] = ()
 
 
 def judge(window: Sequence[Standing], thresholds: Thresholds) -> Status:

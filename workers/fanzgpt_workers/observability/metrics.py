@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from fanzgpt_workers.core.attempts import Outcome, Usage
 from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.lag.standing import Batched
 from fanzgpt_workers.observability.families import Families
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -206,6 +207,21 @@ class Metrics:
             "topic",
             "partition",
         )
+        self._batched = make.gauge(
+            "fanzgpt_half_price_requests",
+            "Requests that wait in the half-price lane: gathered for a batch, batched at the provider, or alone, to be "
+            "called for by themselves after all.",
+            "provider",
+            "model",
+            "place",
+        )
+        self._batched_seconds = make.gauge(
+            "fanzgpt_half_price_oldest_seconds",
+            "How long the first of them has waited.",
+            "provider",
+            "model",
+            "place",
+        )
         self._members = make.gauge("fanzgpt_consumer_group_members", "Members of the group.", "group")
 
     def generation_ended(self, generation_type: str, status: str, seconds: float) -> None:
@@ -338,6 +354,15 @@ class Metrics:
             self._lag(*labels).set(lag.records)
             self._lag_seconds(*labels).set(lag.seconds)
             self._lag_status(*labels).set(get_args(LagStatus).index(lag.status))
+
+    def batched(self, places: Iterable[Batched]) -> None:
+        """Replace what is known of the half-price lane."""
+        self._batched.clear()
+        self._batched_seconds.clear()
+        for each in places:
+            labels = (each.provider, each.model, each.place)
+            self._batched(*labels).set(each.requests)
+            self._batched_seconds(*labels).set(each.oldest_seconds)
 
     def group_members(self, members: Mapping[str, int]) -> None:
         """Replace what is known of the groups' members."""
