@@ -4,6 +4,7 @@ FANZGPT_TEST_HOME=FOLDER keeps the stacks of that folder up between sessions, wh
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ ORDER = ("chaos", "e2e", "integration", "contract", "simulation")
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Our processes heed Ctrl-C also where the session runs in a shell's background, which ignores it for its heirs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin the session; within a folder the order is the chance's."""
     places = {folder: number for number, folder in enumerate(ORDER)}

@@ -113,12 +113,15 @@ def followed(serving: Serving, group: str, campaign: str, *, answers: int) -> li
         assert process.stdout is not None
         lines: list[str] = []
         end = monotonic() + 40
-        while sum(campaign in line for line in lines) < answers:
-            assert monotonic() < end, lines
-            line = process.stdout.readline()
-            assert line, lines
-            lines.append(line)
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
-        assert process.wait(20) == 0
+        try:
+            while sum(campaign in line for line in lines) < answers:
+                assert monotonic() < end, lines
+                line = process.stdout.readline()
+                assert line, lines
+                lines.append(line)
+            process.send_signal(signal.SIGINT)
+            rest = process.stdout.read()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
     return [*lines, *rest.splitlines()]
