@@ -196,13 +196,16 @@ class Streams:
             self._counting.forget()
 
     async def _on_recovered(self) -> None:
-        await self._begin_where_the_log_begins()
+        await self._find_the_first()
         self._counting.begin(asyncio.get_running_loop().time())
         self._watcher.restored(len(self._table.shards))
         self._joined.set()
 
-    async def _begin_where_the_log_begins(self) -> None:
-        """So that the first records of a partition are missed too, where Faust leaves them out."""
+    async def _find_the_first(self) -> None:
+        """Of a shard that has taken nothing yet: so that its first records are missed too, where Faust leaves them out.
+
+        The first is the one that the group has committed, or else the log's own.
+        """
         shards = self._table.shards.items()
         fresh = {TP(ANALYTICS_TOPIC, partition): kept for partition, kept in shards if kept.shard.offset < 0}
         if not fresh:
@@ -210,9 +213,10 @@ class Streams:
         try:
             async with asyncio.timeout(BEGINNING_SECONDS):
                 beginnings = await self._app.consumer.earliest_offsets(*fresh)
+                committed = await self._app.consumer.seek_to_committed()  # where Faust is about to begin
         except (KafkaError, TimeoutError) as error:
-            # They are taken to begin at 0: what retention took is looked for in vain a few times, and told as missing.
+            # Each is taken to begin at 0: what is not there is looked for in vain a few times, and told as missing.
             self._watcher.broker_away(error)
             return
         for tp, kept in fresh.items():
-            kept.shard.skip(beginnings[tp] - 1)
+            kept.shard.skip(max(beginnings[tp], committed.get(tp) or 0) - 1)
