@@ -12,6 +12,9 @@ from tests.e2e.waiting import beside, drained, reached
 
 from fanzgpt_producers.client import GenerationClient
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
+from fanzgpt_workers.lag.causes import Causes
+from fanzgpt_workers.lag.reading import SystemClock
+from fanzgpt_workers.limits.redis_minute import open_redis
 
 GIVEN = {"topic": "yoga", "platform": "x"}
 
@@ -33,6 +36,9 @@ async def test_two_workers_share_a_limit_and_are_never_refused(environ: dict[str
             late = asyncio.create_task(answered(environ, 1, 90))
             done, _ = await asyncio.wait([late], timeout=5)
             assert not done, "the twenty-first call of a minute was made"
+            async with open_redis(environ["REDIS_URL"]) as redis:
+                group = f"{environ['KAFKA_GROUP_PREFIX']}.generation"
+                assert await Causes(redis, group=group, clock=SystemClock()).told() == {"provider-limit": 1}
             late.cancel()
             await asyncio.gather(late, return_exceptions=True)
         bill = strict.bill()

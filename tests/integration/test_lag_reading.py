@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -15,11 +15,14 @@ from aiokafka.structs import OffsetAndMetadata
 
 from fanzgpt_workers.cli import run
 from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.errors import CacheUnavailable
 from fanzgpt_workers.lag.accounts import Accounts
+from fanzgpt_workers.lag.causes import FRESH_SECONDS, Causes
 from fanzgpt_workers.lag.groups import open_groups
 from fanzgpt_workers.lag.oldest import open_log
 from fanzgpt_workers.lag.reading import Consumed, LagReader
 from fanzgpt_workers.lag.standing import Standing
+from fanzgpt_workers.limits.redis_minute import open_redis
 from fanzgpt_workers.observability.metrics import Metrics
 from fanzgpt_workers.stores.database import open_database
 from fanzgpt_workers.stores.migrate import migrate
@@ -285,6 +288,72 @@ def test_without_the_database_the_command_says_so_and_goes_on(
     monkeypatch.setenv("DATABASE_URL", "postgresql://fanz@127.0.0.1:1/fanz")
     assert run(["lag", "-o", "json"]) == 0
     assert "without the database's accounts: PostgreSQL at 127.0.0.1:1/fanz" in capsys.readouterr().err
+
+
+class Stopped:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+async def test_what_requests_wait_for_is_the_sum_over_the_workers_that_are_alive(redis_url: str) -> None:
+    clock = Stopped()
+    async with open_redis(redis_url) as redis:
+        causes = Causes(redis, group="some-group", clock=clock)
+        others = Causes(redis, group="another-group", clock=clock)
+        assert await causes.told() == {}
+        await causes.tell("a", {"provider-limit": 40, "user": 0})
+        await causes.tell("b", {"provider-limit": 2, "breaker": 1})
+        await others.tell("c", {"lane": 7})
+        assert await causes.told() == {"breaker": 1, "provider-limit": 42}
+        clock.at += timedelta(seconds=FRESH_SECONDS / 2)
+        await causes.tell("b", {"provider-limit": 3})
+        clock.at += timedelta(seconds=FRESH_SECONDS / 2 + 1)
+        assert await causes.told() == {"provider-limit": 3}
+        assert 0 < await redis.ttl("ai:waiting:{some-group}") <= 60
+
+
+async def test_without_redis_nobody_says_what_requests_wait_for(kafka_bootstrap: str) -> None:
+    async with open_redis("redis://127.0.0.1:1/0") as nowhere, open_groups(kafka_bootstrap) as groups:
+        causes = Causes(nowhere, group="some-group", clock=Fixed())
+        with pytest.raises(CacheUnavailable):
+            await causes.told()
+        with pytest.raises(CacheUnavailable):
+            await causes.tell("a", {})
+        async with open_log(kafka_bootstrap) as log:
+            reader = LagReader(groups=groups, log=log, accounts=None, expected=(), clock=Fixed(), causes=causes)
+            assert (await reader.read()).waiting_for is None
+
+
+def test_the_command_says_what_requests_wait_for(
+    kafka_bootstrap: str,
+    database_url: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prefix = f"waiting-{uuid.uuid4().hex}"
+    for name, value in {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "KAFKA_GROUP_PREFIX": prefix,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    async def tell() -> None:
+        async with open_redis(redis_url) as redis:
+            await Causes(redis, group=f"{prefix}.generation", clock=Stopped()).tell("a", {"provider-limit": 42})
+
+    asyncio.run(tell())
+    assert run(["lag", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["waitingFor"] == {"provider-limit": 42}
+    assert run(["lag"]) == 0
+    assert "provider-limit        42  what its provider allows in a minute, or at once" in capsys.readouterr().out
 
 
 async def test_what_waits_at_half_the_price_is_told_though_its_records_are_done(

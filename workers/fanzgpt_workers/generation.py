@@ -27,6 +27,7 @@ from fanzgpt_workers.engine.group import Membership, open_consumer, start_consum
 from fanzgpt_workers.engine.loop import Engine, EngineLimits
 from fanzgpt_workers.filtering.filter import TermsFilter
 from fanzgpt_workers.half_price import open_half_price
+from fanzgpt_workers.lag.causes import Causes
 from fanzgpt_workers.lifecycle.answering import Answering, AnswerPolicy
 from fanzgpt_workers.lifecycle.batched import BatchedCalls
 from fanzgpt_workers.lifecycle.books import Books
@@ -53,7 +54,7 @@ from fanzgpt_workers.settings import ProviderSettings, Settings, WindowSettings
 from fanzgpt_workers.sharing import shared_answers, sharing
 from fanzgpt_workers.stand_in import StandIn
 from fanzgpt_workers.stores.database import open_database
-from fanzgpt_workers.watching import GenerationWatch, watch_engine
+from fanzgpt_workers.watching import GenerationWatch, waiting_in, watch_engine
 
 TOPICS: Final = (PRIORITY_TOPIC, REQUESTED_TOPIC, BATCH_TOPIC)
 WEIGHTS: Final[Mapping[str, int]] = {PRIORITY_TOPIC: 8, REQUESTED_TOPIC: 4, BATCH_TOPIC: 1}
@@ -141,8 +142,7 @@ async def open_generation(
             partials=partials,
             pictures=pictures(settings.media, store),
         )
-        wishes = Wishes(clock)
-        costs = Costs()
+        wishes, costs = Wishes(clock), Costs()
         answering = Answering(
             books=books,
             caller=sharing(caller, answers, settings.cache, clock=clock),
@@ -209,7 +209,8 @@ async def open_generation(
             term=partial(term_of, consumer),
             let_go=_all_of(limits_of_providers.let_go, breakers_of_models.let_go, answering.let_go),
         )
-        watch_engine(engine, watch.metrics, limits_of_providers, breakers_of_models, answers)
+        waiting = partial(waiting_in, engine, limits_of_providers, breakers_of_models, answers)
+        watch_engine(engine, watch.metrics, waiting)
         hearing = hear_cancellations(
             wishes,
             bootstrap_servers=kafka.bootstrap_servers,
@@ -222,8 +223,11 @@ async def open_generation(
         try:
             following = [hearing, breakers_of_models.follow(), content_filter.follow(told=watch.terms_read)]
             following += half_price.parts(batched, wishes)
-            if partials is not None:
-                following.append(partials.follow())
+            if redis is not None and partials is not None:
+                causes = Causes(redis, group=group, clock=clock).tell_regularly(
+                    str(owner), waiting, away=watch.redis_away
+                )
+                following += [partials.follow(), causes]
             async with _beside(engine, *following):
                 with contextlib.suppress(TimeoutError):  # no reason not to work: they are read as soon as may be
                     await asyncio.wait_for(caught_up.wait(), CATCH_UP_SECONDS)

@@ -1,5 +1,7 @@
 """What the engine, the lifecycle and the sinks tell, as metrics and log lines."""
 
+from collections.abc import Callable, Mapping
+
 from aiokafka.errors import KafkaError
 from structlog.typing import FilteringBoundLogger
 
@@ -11,7 +13,7 @@ from fanzgpt_workers.engine.loop import Engine
 from fanzgpt_workers.errors import ConfigurationError, Fenced, ProviderError
 from fanzgpt_workers.lifecycle.events import Course
 from fanzgpt_workers.lifecycle.request import LiveRequest
-from fanzgpt_workers.observability.metrics import CacheLookup, EngineState, Metrics, SinkName
+from fanzgpt_workers.observability.metrics import CacheLookup, EngineState, Metrics, SinkName, WaitCause
 from fanzgpt_workers.observability.standing import Standing
 from fanzgpt_workers.ports import Answers, Breakers, Limits
 from fanzgpt_workers.records import Record
@@ -164,25 +166,31 @@ class GenerationWatch:
         self._log.warning("waiting for Kafka", error=str(error))
 
 
-def watch_engine(engine: Engine, metrics: Metrics, limits: Limits, breakers: Breakers, answers: Answers | None) -> None:
+def waiting_in(engine: Engine, limits: Limits, breakers: Breakers, answers: Answers | None) -> Mapping[WaitCause, int]:
+    """Requests that wait in this process, by what for."""
+    placed = engine.waiting_for()
+    return {
+        "lane": placed["lane"],
+        "user": placed["user"],
+        "process": placed["process"],
+        "provider-limit": limits.waiting,
+        "breaker": breakers.waiting,
+        "same-question": 0 if answers is None else answers.waiting,
+    }
+
+
+def watch_engine(engine: Engine, metrics: Metrics, waiting: Callable[[], Mapping[WaitCause, int]]) -> None:
     """Look at the engine ahead of every scrape."""
 
     def look() -> None:
-        book, placed = engine.book, engine.waiting_for()
+        book = engine.book
         metrics.engine_state(
             EngineState(
                 in_flight=engine.running,
                 oldest_seconds=engine.oldest_seconds,
                 buffered_records=engine.waiting,
                 buffered_bytes=book.waiting_bytes,
-                waiting={
-                    "lane": placed["lane"],
-                    "user": placed["user"],
-                    "process": placed["process"],
-                    "provider-limit": limits.waiting,
-                    "breaker": breakers.waiting,
-                    "same-question": 0 if answers is None else answers.waiting,
-                },
+                waiting=waiting(),
                 commit_gaps={partition: book.gap(partition) for partition in book.partitions()},
             )
         )

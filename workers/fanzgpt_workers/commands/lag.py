@@ -23,6 +23,15 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _HEADINGS: Final = ("GROUP", "TOPIC", "PARTITION", "BEHIND", "OLDEST", "GAP", "IN FLIGHT", "SINCE", "MEMBERS", "STATUS")
 _RIGHT: Final = ("PARTITION", "BEHIND", "OLDEST", "GAP", "IN FLIGHT", "SINCE", "MEMBERS")
 _HALF_PRICE: Final = ("HALF-PRICE LANE", "PLACE", "REQUESTS", "OLDEST", "FIRST DEADLINE")
+_WAITING: Final = ("WAITING FOR", "REQUESTS", "WHICH IS")
+_CAUSES: Final[Mapping[str, str]] = {
+    "lane": "an earlier request of the same conversation, or of the same key",
+    "user": "room among its user's requests under way",
+    "process": "room in its worker",
+    "provider-limit": "what its provider allows in a minute, or at once",
+    "breaker": "its provider, which is down or wants to be left alone",
+    "same-question": "the answer to another request that asks the same",
+}
 _WORST: Final = ("OK", "WARN", "STALLED", "STOPPED")
 _CLEAR: Final = "\x1b[2J\x1b[H"
 
@@ -59,7 +68,8 @@ def lag(
     OK: nothing is late. WARN: late, but moving. STALLED: the oldest record is late and nothing moves. STOPPED: there
     is work and no member to do it. A second look follows after the interval where only that can tell STALLED.
 
-    For Kafka, requests that wait for a batch at half the price are done: they follow in a table of their own.
+    Two more tables follow where there is something to tell: what requests inside the generation workers wait for, as
+    far as these share a Redis, and those that wait for a batch at half the price, which are done for Kafka.
     """
     from fanzgpt_workers.lag import standing  # noqa: PLC0415  # not for `--help`
 
@@ -134,13 +144,26 @@ def _show(report: "LagReport", judged: "Sequence[Judged]", view: View) -> None:
     if view.output is Format.JSON:
         partitions = [_document(one, report) for one in judged]
         batched = [_document_of_batched(each) for each in report.batched]
-        show_json({"at": report.at.isoformat(), "partitions": partitions, "halfPrice": batched})
+        waiting_for = None if report.waiting_for is None else dict(report.waiting_for)
+        show_json(
+            {
+                "at": report.at.isoformat(),
+                "partitions": partitions,
+                "waitingFor": waiting_for,
+                "halfPrice": batched,
+            }
+        )
         return
     rows = [_row([one], report) for one in judged] if view.each_partition else _by_topic(judged, report)
     headings = [heading for heading in _HEADINGS if view.each_partition or heading != "PARTITION"]
     kept = [index for index, heading in enumerate(_HEADINGS) if heading in headings]
     for line in table(headings, ([row[index] for index in kept] for row in rows), right=_RIGHT):
         say(line)
+    if report.waiting_for:
+        say("")
+        waiting = ((cause, str(number), _CAUSES.get(cause, "")) for cause, number in report.waiting_for.items())
+        for line in table(_WAITING, waiting, right=_WAITING[1:2]):
+            say(line)
     if report.batched:
         say("")
         for line in table(_HALF_PRICE, map(_batched_row, report.batched), right=_HALF_PRICE[-3:]):

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fanzgpt_workers.core.origin import Partition
+from fanzgpt_workers.errors import CacheUnavailable
 from fanzgpt_workers.lag.accounts import Accounts
+from fanzgpt_workers.lag.causes import Causes
 from fanzgpt_workers.lag.groups import Group, Groups
 from fanzgpt_workers.lag.oldest import LogReader
 from fanzgpt_workers.lag.standing import LagReport, Standing
@@ -33,9 +35,20 @@ class LagReader:
     """Reads lag from outside: exact also for a group without members, and nobody's offsets are moved."""
 
     def __init__(
-        self, *, groups: Groups, log: LogReader, accounts: Accounts | None, expected: Sequence[Consumed], clock: Clock
+        self,
+        *,
+        groups: Groups,
+        log: LogReader,
+        accounts: Accounts | None,
+        expected: Sequence[Consumed],
+        clock: Clock,
+        causes: Causes | None = None,
     ) -> None:
-        """Without `accounts`, sinks stand where their group committed, and commit gaps are not known."""
+        """Without `accounts`, sinks stand where their group committed, and commit gaps are not known.
+
+        Without `causes` nobody says what the generation workers' requests wait for.
+        """
+        self._causes = causes
         self._groups = groups
         self._log = log
         self._accounts = accounts
@@ -71,7 +84,16 @@ class LagReader:
             standings=tuple(await self._accounted(aged, now)),
             members={group.name: group.members for group in groups},
             batched=() if self._accounts is None else tuple(await self._accounts.batched()),
+            waiting_for=await self._waiting_for(),
         )
+
+    async def _waiting_for(self) -> Mapping[str, int] | None:
+        if self._causes is None:
+            return None
+        try:
+            return await self._causes.told()
+        except CacheUnavailable:
+            return None  # a report without it is worth more than none
 
     def _counts(self, group: Group) -> bool:
         consumed = self._expected.get(group.name)

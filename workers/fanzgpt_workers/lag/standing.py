@@ -1,6 +1,6 @@
 """Where a group stands in one partition, and what to think of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -66,13 +66,15 @@ class Thresholds:
 class LagReport:
     """Every standing at one instant, sorted by group and partition; `members` counts each group's.
 
-    `batched` is what waits in the half-price lane, sorted by provider, model and place.
+    `batched` is what waits in the half-price lane, sorted by provider, model and place. `waiting_for` counts what waits
+    inside the generation workers by its cause; None where nobody can tell.
     """
 
     at: datetime
     standings: tuple[Standing, ...]
     members: dict[str, int]
     batched: tuple[Batched, ...] = ()
+    waiting_for: Mapping[str, int] | None = None
 
 
 def judge(window: Sequence[Standing], thresholds: Thresholds) -> Status:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from fanzgpt_schemas.topics import TopicRegistry
 from fanzgpt_workers.core.origin import Partition
 from fanzgpt_workers.lag.accounts import Accounts
+from fanzgpt_workers.lag.causes import Causes
 from fanzgpt_workers.lag.expected import expected_groups
 from fanzgpt_workers.lag.groups import open_groups
 from fanzgpt_workers.lag.oldest import open_log
 from fanzgpt_workers.lag.reading import LagReader
 from fanzgpt_workers.lag.standing import LagReport, Standing, Status, Thresholds, judge
+from fanzgpt_workers.limits.redis_minute import open_redis
 from fanzgpt_workers.ports import Clock
 from fanzgpt_workers.settings import Settings
 from fanzgpt_workers.stores.database import open_database
@@ -55,10 +57,19 @@ async def open_lag_reader(
         servers, security = settings.kafka.bootstrap_servers, settings.kafka_security.security()
         groups = await stack.enter_async_context(open_groups(servers, security=security))
         log = await stack.enter_async_context(open_log(servers, security=security))
-        accounts = None
+        accounts = causes = None
+        if settings.redis.url is not None:
+            redis = open_redis(settings.redis.url.get_secret_value())
+            stack.push_async_callback(redis.aclose)
+            causes = Causes(redis, group=settings.kafka.group("generation"), clock=clock)
         if with_accounts and (url := settings.database.url.get_secret_value()):
             database = await stack.enter_async_context(await open_database(url, size=2, application="fanzgpt-lag"))
             accounts = Accounts(database)
         yield LagReader(
-            groups=groups, log=log, accounts=accounts, expected=expected_groups(settings.kafka, registry), clock=clock
+            groups=groups,
+            log=log,
+            accounts=accounts,
+            expected=expected_groups(settings.kafka, registry),
+            clock=clock,
+            causes=causes,
         )
