@@ -43,6 +43,16 @@ def settings(endpoints: Mapping[str, str], database_url: str, emulator: RunningE
     }
 
 
+def upload_settings(folder: Path) -> dict[str, str]:
+    """What gateway and worker need for images that callers bring along, looked at by nobody but the stand-in."""
+    return {
+        "OBJECT_STORE_URL": folder.as_uri(),
+        "MEDIA_SIGNING_KEY": "a-key-that-signs-links-to-media",
+        "FEATURE_IMAGE_ANALYSIS": "true",
+        "AI_IMAGE_PROVIDER": "stand-in",
+    }
+
+
 @contextmanager
 def starting(
     name: str, environ: Mapping[str, str], log: Path, *, command: Sequence[str] = (FANZGPT,)

@@ -1,5 +1,6 @@
 """What we tell newcomers to run, run as it stands: the examples and the README's program, on a running system."""
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -11,14 +12,27 @@ from uuid import uuid4
 
 import pytest
 from tests.conftest import database
-from tests.e2e.processes import settings, worker
+from tests.e2e.processes import settings, upload_settings, worker
 from tests.e2e.topics import begin_here
+from tests.unit.images.pictured import answer as pictured
+from tests.unit.images.pictured import listening, picture
 
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-TESTED = {"ask.py", "bulk.py", "follow.py"}
+TESTED = {"ask.py", "bulk.py", "follow.py", "see.py", "speak.py"}
+
+
+def media_settings(folder: Path) -> dict[str, str]:
+    """What a worker needs to see and to speak; images come from an address of this machine."""
+    return {
+        **upload_settings(folder),
+        "IMAGE_URL_SCHEMES": "http",
+        "IMAGE_URL_NETWORKS": "127.0.0.2/32",
+        "FEATURE_VOICE_PROCESSING": "true",
+        "FANZ_GPT_URL": "http://gateway.example",
+    }
 
 
 class Serving:
@@ -54,7 +68,7 @@ async def serving(
         running_emulator(folder / "bill.jsonl") as emulator,
         database(endpoints["DATABASE_URL"], template=migrated_template) as url,
     ):
-        environ = settings(endpoints, url, emulator)
+        environ = {**settings(endpoints, url, emulator), **media_settings(folder / "objects")}
         await begin_here(environ["KAFKA_BOOTSTRAP_SERVERS"], environ["KAFKA_GROUP_PREFIX"])
         with worker("generation", environ, folder):
             yield Serving(environ, emulator)
@@ -85,6 +99,22 @@ def test_a_refusal_is_told_in_words_and_by_exit_code(serving: Serving) -> None:
     done = serving.run(EXAMPLES / "ask.py", "morning workout", "instagram")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("provider: refused: ")
+
+
+async def test_an_image_is_looked_at_and_one_that_may_not_be_fetched_is_refused_in_words(serving: Serving) -> None:
+    async with listening(lambda _path: pictured(picture()), host="127.0.0.2") as images:
+        done = await asyncio.to_thread(serving.run, EXAMPLES / "see.py", f"{images.url}/a.png", "colours")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "64 x 32 pixels" in done.stdout
+    done = await asyncio.to_thread(serving.run, EXAMPLES / "see.py", "http://127.0.0.3/a.png", "colours")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("rejected: ")
+
+
+def test_a_text_is_spoken_and_the_recordings_address_is_printed(serving: Serving) -> None:
+    done = serving.run(EXAMPLES / "speak.py", "Good morning!", "Nova")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(r"http://gateway\.example/media/audio/\S+\.mp3\?expires=\d+&signature=", done.stdout)
 
 
 def test_a_bulk_is_answered_once_however_often_it_is_begun(serving: Serving) -> None:

@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 from tests.e2e.browser import CHROMIUM, Page, page
 from tests.e2e.gateways import Caller, gateway, token
-from tests.e2e.processes import worker
+from tests.e2e.processes import upload_settings, worker
 from tests.e2e.waiting import beside
+from tests.unit.images.pictured import picture
 
 from fanzgpt_stack.emulator.testing import RunningEmulator
 
@@ -56,6 +57,52 @@ async def test_a_person_sees_the_answer_being_made(
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+async def test_a_person_brings_an_image_along_and_is_told_where_a_file_is_none(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    environ = {**environ, **upload_settings(tmp_path / "objects")}
+    own, other = tmp_path / "own.png", tmp_path / "notes.png"
+    own.write_bytes(picture("PNG", size=(40, 30)))
+    other.write_text("these are no pixels")
+    async with (
+        beside(worker("generation", environ, tmp_path)),
+        beside(gateway(environ, tmp_path)) as one,
+        page(one.url + "/playground", tmp_path / "browser") as shown,
+    ):
+        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
+        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
+        await choose(shown, "/api/v1/media/analyze-image")
+        await fill(shown, "field-userId", "")
+        await bring(shown, own)
+        assert await shown.run("document.getElementById('field-imageUrl').disabled")
+        await shown.run("document.getElementById('send').click()")
+        way = "document.getElementById('way').innerText"
+        await shown.until(f"{way}.includes('answered')")
+        assert f"kept the image, {own.stat().st_size} bytes" in await shown.run(way)
+        assert "40" in await shown.run("document.getElementById('answer').textContent")
+        (tmp_path / "image.png").write_bytes(await shown.picture())
+        await bring(shown, other)
+        await shown.run("document.getElementById('send').click()")
+        await shown.until(f"{way}.includes('ended: ')")
+        assert "PNG" in await shown.run("document.getElementById('answer').textContent")
+        assert [error for error in shown.errors if "422" not in error] == []
+
+
+async def choose(shown: Page, path: str) -> None:
+    """Choose what is asked for."""
+    await shown.run(
+        f"{{ const e = document.getElementById('endpoint'); e.value = {json.dumps(path)};"
+        "  e.dispatchEvent(new Event('change')); }"
+    )
+
+
+async def bring(shown: Page, file: Path) -> None:
+    """Choose a file, as in the browser's own dialogue."""
+    found = await shown.send("Runtime.evaluate", expression="document.getElementById('image')")
+    await shown.send("DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 async def test_a_person_chooses_a_type_fills_the_form_and_sees_the_answer_its_cost_and_its_way(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -74,10 +121,7 @@ async def test_a_person_chooses_a_type_fills_the_form_and_sees_the_answer_its_co
         assert len(await shown.run("document.getElementById('answer').textContent")) > 20
         facts = await shown.run("document.getElementById('facts').innerText")
         assert all(word in facts for word in ("request", "time", "openai", "tokens", "cost"))
-        await shown.run(
-            "{ const e = document.getElementById('endpoint'); e.value = '/api/v1/chat/starters';"
-            "  e.dispatchEvent(new Event('change')); }"
-        )
+        await choose(shown, "/api/v1/chat/starters")
         await fill(shown, "field-count", "3")
         await shown.run("document.getElementById('send').click()")
         await shown.until(f"{way}.includes('answered')")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.e2e.processes import FANZGPT, wait_ready, worker
+from tests.e2e.processes import FANZGPT, upload_settings, wait_ready, worker
 
 from fanzgpt_stack.emulator.testing import RunningEmulator
 
@@ -30,6 +30,7 @@ def test_the_clients_own_tests_pass_against_a_real_gateway(
 ) -> None:
     emulator.script([{"match": {"stream": True}, "action": {"do": "drip", "bytes": 400, "every": "60ms"}}])
     ready, log = tmp_path / "gateway.json", tmp_path / "gateway.log"
+    environ = {**environ, **upload_settings(tmp_path / "kept")}
     settings = {**environ, "PORT": "0", "FANZ_GPT_API_KEY": KEY, "READY_FILE": str(ready)}
     with worker("generation", environ, tmp_path), log.open("wb") as output:
         gateway = subprocess.Popen([FANZGPT, "gateway"], env=settings, stdout=output, stderr=output)

@@ -95,6 +95,17 @@ export class FanzGptClient {
     return this.#ask("/creator/performance-analysis", body, options);
   }
 
+  /**
+   * Keeps an image for its user's analyses: the answer's `imageUrl` goes into `analyzeImage`. PNG, JPEG, GIF or WebP;
+   * the same image again is the same address.
+   */
+  async uploadImage(image: Blob, userId?: string): Promise<Api.UploadedImage> {
+    const [requestId, signal] = [newRequestId(), AbortSignal.timeout(this.#timeoutMs)];
+    const path = `/media/images${queryOf(userId)}`;
+    const { body } = await this.#repeated(() => this.#send("POST", path, requestId, signal, image), requestId, signal);
+    return body as unknown as Api.UploadedImage;
+  }
+
   /** A look at one image. */
   analyzeImage(body: Api.ImageAnalysisRequest, options?: CallOptions): Promise<Api.ImageAnalysis> {
     return this.#ask("/media/analyze-image", body, options);
@@ -123,14 +134,21 @@ export class FanzGptClient {
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
     const watched = options.onText && { shown: "", onText: options.onText, onDisconnect: options.onDisconnect };
+    const once = (): Promise<Sent> =>
+      watched
+        ? this.#watch(path, requestId, signal, asked, watched)
+        : this.#send("POST", path, requestId, signal, asked);
+    const { status, body } = await this.#repeated(once, requestId, signal);
+    return (status === 202 ? await this.#await(requestId, userOf(asked), signal) : body) as Answer;
+  }
+
+  /** Tries until something was taken. */
+  async #repeated(once: () => Promise<Sent>, requestId: string, signal: AbortSignal): Promise<Sent> {
     for (let tries = 0; ; tries += 1) {
-      const { status, body, retryAfterMs } = watched
-        ? await this.#watch(path, requestId, signal, asked, watched)
-        : await this.#send("POST", path, requestId, signal, asked);
-      if (status === 200) return body as Answer;
-      if (status === 202) return (await this.#await(requestId, userOf(asked), signal)) as Answer;
-      if (!REPEATED.has(status) || tries >= this.#retries) throw refused(status, body, requestId);
-      await pause(retryAfterMs ?? Math.min(FIRST_PAUSE_MS * 2 ** tries, LONGEST_PAUSE_MS), signal);
+      const sent = await once();
+      if (sent.status >= 200 && sent.status < 300) return sent;
+      if (!REPEATED.has(sent.status) || tries >= this.#retries) throw refused(sent.status, sent.body, requestId);
+      await pause(sent.retryAfterMs ?? Math.min(FIRST_PAUSE_MS * 2 ** tries, LONGEST_PAUSE_MS), signal);
     }
   }
 
@@ -194,8 +212,9 @@ export class FanzGptClient {
       "X-Request-ID": requestId,
       ...more,
     };
-    if (body) headers["Content-Type"] = "application/json";
-    const content = body ? { body: JSON.stringify(body) } : {};
+    const bytes = body instanceof Blob;
+    if (body) headers["Content-Type"] = bytes ? "application/octet-stream" : "application/json";
+    const content = body ? { body: bytes ? body : JSON.stringify(body) } : {};
     return this.#fetch(this.#base + path, { method, headers, signal, ...content });
   }
 }
@@ -225,8 +244,11 @@ export function newRequestId(): string {
 }
 
 function place(requestId: string, userId: string | undefined): string {
-  const query = userId === undefined ? "" : `?userId=${encodeURIComponent(userId)}`;
-  return `/requests/${encodeURIComponent(requestId)}${query}`;
+  return `/requests/${encodeURIComponent(requestId)}${queryOf(userId)}`;
+}
+
+function queryOf(userId: string | undefined): string {
+  return userId === undefined ? "" : `?userId=${encodeURIComponent(userId)}`;
 }
 
 function userOf(asked: object): string | undefined {

@@ -21,6 +21,7 @@ export type PerformanceAnalysis = Schemas["PerformanceAnalysisAnswer"];
 export type ImageAnalysis = Schemas["ImageAnalysisAnswer"];
 export type Voice = Schemas["VoiceSynthesisAnswer"];
 
+export type UploadedImage = Schemas["Uploaded"];
 export type Usage = Schemas["Usage"];
 export type RequestView = Schemas["RequestView"];
 export type ErrorBody = Schemas["ErrorBody"];

@@ -38,6 +38,16 @@ test("every text type, through the real system", { skip: !baseUrl && "FANZ_GPT_U
   assert.equal(seen.status, "completed");
   assert.deepEqual(seen.output, { post: social.post });
 
+  const dot = Uint8Array.from(
+    atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="),
+    (byte) => byte.charCodeAt(0),
+  );
+  const uploaded = await client.uploadImage(new Blob([dot]), userId);
+  assert.deepEqual([uploaded.mediaType, uploaded.bytes], ["image/png", dot.length]);
+  assert.deepEqual(await client.uploadImage(new Blob([dot]), userId), uploaded);
+  assert.ok((await client.analyzeImage({ userId, imageUrl: uploaded.imageUrl, analysisType: "colours" })).analysis);
+  await assert.rejects(client.uploadImage(new Blob(["no image"]), userId), { status: 422 });
+
   await assert.rejects(client.request("never-asked", userId), { status: 404, error: "Unknown request" });
   await assert.rejects(new FanzGptClient({ baseUrl, token: "another-key-altogether" }).request("x"), { status: 401 });
 });
