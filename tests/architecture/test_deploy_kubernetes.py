@@ -36,6 +36,7 @@ SECRETS = {
         "FANZ_GPT_API_KEY": "a-key-of-decent-length",
         "JWT_SECRET": "a-secret-that-has-over-32-bytes-in-it",
     },
+    "fanzgpt-media": {"OBJECT_STORE_URL": "s3://fanz-media/gpt", "AWS_ACCESS_KEY_ID": "a-key", "AWS_REGION": "eu-1"},
 }
 RESOURCES = [
     resource for name in KUSTOMIZATION["resources"] for resource in yaml.safe_load_all((FOLDER / name).read_text())
@@ -98,7 +99,8 @@ def test_every_command_is_one_that_the_command_line_takes(name: str) -> None:
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_every_variable_is_a_setting(name: str) -> None:
     known = variables().keys() | (GATEWAY_VARIABLES if name == "gateway/gateway" else set())
-    assert environment(CONTAINERS[name]).keys() <= known
+    of_buckets = {each for each in environment(CONTAINERS[name]) if each.startswith("AWS_")}
+    assert environment(CONTAINERS[name]).keys() - of_buckets <= known
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -109,6 +111,13 @@ def test_every_process_accepts_its_environment(name: str) -> None:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_is_told_of_no_key_that_it_does_not_use(name: str) -> None:
     assert ("OPENAI_API_KEY" in environment(process(name))) == ("provider" in needs(name))
+
+
+def test_those_who_make_media_and_those_who_hand_them_out_know_the_same_store_if_there_is_one() -> None:
+    told = {name for name, container in CONTAINERS.items() if "OBJECT_STORE_URL" in environment(container)}
+    assert told == {"generation/generation", "gateway/gateway"}
+    for name in told:
+        assert {"secretRef": {"name": "fanzgpt-media", "optional": True}} in CONTAINERS[name]["envFrom"]
 
 
 def test_no_secret_stands_in_the_settings_or_the_manifests() -> None:
