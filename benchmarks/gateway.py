@@ -10,6 +10,8 @@ import argparse
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,25 +51,32 @@ def main() -> None:
     print(json.dumps(measured(load)))
 
 
-def measured(load: Load) -> dict[str, object]:
-    """One run on servers and processes of its own."""
-    settings = {
+@contextmanager
+def opened_door(folder: Path, *, latency: str, **settings: str) -> Iterator[tuple[str, RunningProcess]]:
+    """The whole system behind a gateway, over a provider of that latency: the gateway's address and process."""
+    own = {
         "FANZ_GPT_API_KEY": KEY,
         "RATE_LIMIT_REQUESTS": "100000",
         "PORT": "0",
         "GENERATION_MAX_IN_FLIGHT": "2000",
+        **settings,
     }
-    with (
-        TemporaryDirectory(prefix="gateway-") as folder,
-        running_system(Path(folder), settings, latency=f"{load.provider * 1_000:g}ms") as system,
-    ):
+    with running_system(folder, own, latency=latency) as system:
         for name in ("generation", *SINKS):
             system.start(name)
         gateway = system.start("gateway")
         ready = next(system.folder.glob("gateway-*.ready"))
-        url = f"http://127.0.0.1:{json.loads(ready.read_text())['port']}{PATH}"
+        yield f"http://127.0.0.1:{json.loads(ready.read_text())['port']}", gateway
+
+
+def measured(load: Load) -> dict[str, object]:
+    """One run on servers and processes of its own."""
+    with (
+        TemporaryDirectory(prefix="gateway-") as folder,
+        opened_door(Path(folder), latency=f"{load.provider * 1_000:g}ms") as (url, gateway),
+    ):
         cpu = gateway.cpu_seconds()
-        statuses, seconds = asyncio.run(_offered(url, load))
+        statuses, seconds = asyncio.run(_offered(url + PATH, load))
         return _told(load, statuses, seconds, gateway, gateway.cpu_seconds() - cpu)
 
 

@@ -1,6 +1,5 @@
 """The stack's servers as a nemesis has them: killed, ended, stopped, and brought back."""
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from time import monotonic, sleep
 from typing import Final
 
 import psutil
+from tests.halting import halted
 
 from fanzgpt_stack.servers import StackServers
 
@@ -43,12 +43,8 @@ class Servers:
     @contextmanager
     def paused(self, name: str) -> Iterator[None]:
         """A server that neither answers nor closes anything, for the block."""
-        pid = self._pid(name)
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with halted(self._pid(name)):
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def _pid(self, name: str) -> int:
         until = monotonic() + ENDS_WITHIN

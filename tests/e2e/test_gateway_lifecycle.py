@@ -1,8 +1,6 @@
 """The front door's beginning and end, and what it does while something behind it is away."""
 
 import asyncio
-import os
-import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +12,7 @@ import pytest
 from tests.e2e.gateways import KEY, Caller, Reply, gateway, request_id, starting_gateway, token, until
 from tests.e2e.processes import FANZGPT, worker
 from tests.e2e.waiting import beside, drained
+from tests.halting import halted
 
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
 from fanzgpt_stack.servers import StackServers
@@ -139,11 +138,8 @@ async def test_while_the_broker_does_not_answer_calls_are_told_to_repeat(
     ):
         caller = Caller(one.url, token({"userId": f"user-{uuid4().hex[:8]}"}), session)
         asked = request_id()
-        os.kill(broker, signal.SIGSTOP)
-        try:
+        with halted(broker):
             told, health = await asyncio.gather(caller.post(POST, FIELDS, X_Request_ID=asked), caller.get("/health"))
-        finally:
-            os.kill(broker, signal.SIGCONT)
         assert (told.status, told.body["requestId"], told.body["retryable"]) == (503, asked, True)
         assert told.headers["Retry-After"] == "1"
         assert (health.status, health.body["status"]) == (503, "unhealthy")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 from collections import Counter
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from tests.e2e.rows import rows
 from tests.e2e.sink_events import SINKS
 from tests.e2e.topics import onlooker, raw_producer
 from tests.e2e.waiting import SLACK_SECONDS, beside, drained, reached
+from tests.halting import halted
 
 from fanzgpt_schemas.events import COMPLETED_TOPIC, FAILED_TOPIC
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
@@ -80,14 +80,11 @@ async def test_a_broker_that_hangs_keeps_no_process_past_its_grace_time(tmp_path
                 event = SINKS["history-sink"].event(f"u-{uuid4()}", 1)
                 await producer.send_and_wait(COMPLETED_TOPIC, json.dumps(event).encode())
             await reached(10, lambda: emulator.stats()["in_flight"] == 8)
-            os.kill(broker, signal.SIGSTOP)
-            try:
+            with halted(broker):
                 for process in processes:
                     process.send_signal(signal.SIGTERM)
                 for process in processes:
                     # 0 where everything could be closed without the broker, 3 where something held on to it.
                     assert await asyncio.to_thread(process.wait, 9 + SLACK_SECONDS) in (0, 3)
-            finally:
-                os.kill(broker, signal.SIGCONT)
         for name in names:
             assert "Traceback" not in (tmp_path / f"{name}.log").read_text()

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from tests.halting import halted
 
 
 async def create_topic(
@@ -57,12 +57,8 @@ async def read_topic(bootstrap: str, topic: str) -> list[ConsumerRecord]:
 @contextmanager
 def stalled(bootstrap: str) -> Iterator[None]:
     """The broker's process is stopped for the block: it takes connections and bytes, and answers nothing."""
-    process = _listener(int(bootstrap.rpartition(":")[2]))
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with halted(_listener(int(bootstrap.rpartition(":")[2]))):
         yield
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 def _listener(port: int) -> int:
