@@ -45,6 +45,18 @@ class Member(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka publishes no t
         super().__init__(**options)
         self._commits: set[asyncio.Task[None]] = set()
 
+    async def start(self) -> None:
+        """As aiokafka's; what it leaves of a commit that was given up is heard by somebody, too."""
+        await super().start()
+        sending = self._coordinator._do_commit_offsets  # noqa: SLF001  # it shields what this returns, and forgets it
+
+        def heard(*given: Any) -> asyncio.Task[None]:
+            sent = asyncio.create_task(sending(*given))
+            sent.add_done_callback(_hear)
+            return sent
+
+        self._coordinator._do_commit_offsets = heard  # noqa: SLF001  # as above
+
     async def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """As aiokafka's; who gives up waiting for it leaves behind a task that somebody still hears."""
         commit = asyncio.create_task(super().commit(offsets))
@@ -54,8 +66,7 @@ class Member(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka publishes no t
 
     def _committed(self, commit: "asyncio.Task[None]") -> None:
         self._commits.discard(commit)
-        if not commit.cancelled():
-            commit.exception()  # whoever still waits is told as well
+        _hear(commit)
 
     async def cut_off(self) -> None:
         """Stop without a word to the group, which takes the partitions away when the session is over.
@@ -70,6 +81,11 @@ class Member(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka publishes no t
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, asyncio.create_task(self.stop()), return_exceptions=True)
+
+
+def _hear(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        task.exception()  # whoever still waits is told as well
 
 
 def open_consumer(membership: Membership) -> Member:
