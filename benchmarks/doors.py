@@ -6,8 +6,6 @@ one worker without a database, which passes calls on. The doors are asked in tur
 """
 
 import asyncio
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from random import Random
 from secrets import token_hex
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -28,8 +27,9 @@ import typer
 from benchmarks.gateway import KEY, PATH, opened_door
 from benchmarks.machine import kept
 from benchmarks.peers.environments import python_of
-from benchmarks.system import DidNotStart, RunningProcess
+from benchmarks.system import DidNotStart, RunningProcess, bare_environ
 from fanzgpt_stack.emulator.testing import RunningEmulator, running_emulator
+from fanzgpt_stack.loopback import choose_ports
 from fanzgpt_workers.commands.output import say, table
 
 CALLERS: Final = 32
@@ -95,14 +95,15 @@ async def asked(door: Door, calls: int) -> Round:
 @contextmanager
 def proxy(folder: Path, emulator: RunningEmulator) -> Iterator[Door]:
     """LiteLLM's proxy with one worker, ready."""
-    config, log, port = folder / "litellm.yaml", folder / "litellm.log", _free_port()
+    config, log = folder / "litellm.yaml", folder / "litellm.log"
+    port = choose_ports(["proxy"], known={}, in_use=(), random=Random())["proxy"]
     config.write_text(CONFIG.format(base_url=emulator.openai_base_url))
     program, key = python_of("litellm-proxy").with_name("litellm"), f"sk-{token_hex(32)}"
-    own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    own = {"LITELLM_MASTER_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
     with log.open("wb") as output:
         popen = subprocess.Popen(
             [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)],
-            env={**own, "LITELLM_MASTER_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"},
+            env={**bare_environ(), **own},
             cwd=folder,
             stdout=output,
             stderr=output,
@@ -130,12 +131,6 @@ def _lives(port: int) -> bool:
         return False
     finally:
         asking.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def _measured(doors: Sequence[Door], calls: int, rounds: int) -> dict[str, list[Round]]:

@@ -129,11 +129,15 @@ def running_system(
                     process.kill()
 
 
+def bare_environ() -> dict[str, str]:
+    """What any program needs of this process's environment."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
 def environ_of(endpoints: Mapping[str, str], emulator: RunningEmulator) -> dict[str, str]:
     """What every process of the system is told."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {
-        **kept,
+        **bare_environ(),
         **endpoints,
         "OPENAI_BASE_URL": emulator.openai_base_url,
         "OPENAI_API_KEY": "emulated",

@@ -1,6 +1,5 @@
 """A peer's program on a backlog of its own, and what its process used while it answered."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.peers.environments import HERE, python_of
-from benchmarks.system import RunningProcess, System
+from benchmarks.system import RunningProcess, System, bare_environ
 from benchmarks.worker import backlog
 from fanzgpt_producers.publisher import KafkaPublisher
 from fanzgpt_producers.requesting import encode_request
@@ -81,9 +80,8 @@ async def published(system: System, topic: str, number: int, round_number: int) 
 @contextmanager
 def peer_process(system: System, name: str, topic: str) -> Iterator[RunningProcess]:
     """A peer's program, alive for the block."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
     environ = {
-        **kept,
+        **bare_environ(),
         "KAFKA_BOOTSTRAP_SERVERS": system.endpoints["KAFKA_BOOTSTRAP_SERVERS"],
         "OPENAI_BASE_URL": system.emulator.openai_base_url,
         "OPENAI_API_KEY": "emulated",

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +24,19 @@ async def fill(shown: Page, name: str, value: str) -> None:
     await shown.run(f"document.getElementById({json.dumps(name)}).value = {json.dumps(value)}")
 
 
+@asynccontextmanager
+async def playing(environ: dict[str, str], folder: Path) -> AsyncIterator[Page]:
+    """The page before a running system, its choices loaded, with a person's token."""
+    async with (
+        beside(worker("generation", environ, folder)),
+        beside(gateway(environ, folder)) as one,
+        page(one.url + "/playground", folder / "browser") as shown,
+    ):
+        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
+        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
+        yield shown
+
+
 WATCH = """(() => {
   window.lengths = [];
   const answer = document.getElementById('answer');
@@ -35,13 +50,7 @@ async def test_a_person_sees_the_answer_being_made(
     environ: dict[str, str], emulator: RunningEmulator, tmp_path: Path
 ) -> None:
     emulator.script([{"action": {"do": "drip", "bytes": 400, "every": "60ms"}}])
-    async with (
-        beside(worker("generation", environ, tmp_path)),
-        beside(gateway(environ, tmp_path)) as one,
-        page(one.url + "/playground", tmp_path / "browser") as shown,
-    ):
-        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
-        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
+    async with playing(environ, tmp_path) as shown:
         await fill(shown, "field-userId", "")
         await shown.run(WATCH)
         await shown.run("document.getElementById('send').click()")
@@ -64,13 +73,7 @@ async def test_a_person_brings_an_image_along_and_is_told_where_a_file_is_none(
     own, other = tmp_path / "own.png", tmp_path / "notes.png"
     own.write_bytes(picture("PNG", size=(40, 30)))
     other.write_text("these are no pixels")
-    async with (
-        beside(worker("generation", environ, tmp_path)),
-        beside(gateway(environ, tmp_path)) as one,
-        page(one.url + "/playground", tmp_path / "browser") as shown,
-    ):
-        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
-        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
+    async with playing(environ, tmp_path) as shown:
         await choose(shown, "/api/v1/media/analyze-image")
         await fill(shown, "field-userId", "")
         await bring(shown, own)
@@ -106,14 +109,8 @@ async def bring(shown: Page, file: Path) -> None:
 async def test_a_person_chooses_a_type_fills_the_form_and_sees_the_answer_its_cost_and_its_way(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    async with (
-        beside(worker("generation", {**environ, "OPENAI_PRICED_AS": "openai"}, tmp_path)),
-        beside(gateway(environ, tmp_path)) as one,
-        page(one.url + "/playground", tmp_path / "browser") as shown,
-    ):
-        await shown.until(f"document.querySelectorAll('#endpoint option').length == {TYPES}")
+    async with playing({**environ, "OPENAI_PRICED_AS": "openai"}, tmp_path) as shown:
         await shown.until("document.getElementById('health').textContent == 'healthy'")
-        await fill(shown, "key", token({"userId": f"user-{uuid4().hex[:8]}"}))
         await fill(shown, "field-userId", "")
         await shown.run("document.getElementById('send').click()")
         way = "document.getElementById('way').innerText"

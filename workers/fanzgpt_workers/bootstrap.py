@@ -198,7 +198,8 @@ def _open(name: ProcessName, settings: Settings, told: Told) -> AbstractAsyncCon
 @asynccontextmanager
 async def _open_monitor(settings: Settings, told: Told, clock: SystemClock) -> AsyncIterator[Monitor]:
     watched = settings.monitor
-    async with open_lag_reader(settings, bundled_topics(), clock=clock) as reader:
+    # What requests wait for is in the workers' own metrics: no Redis that is slow is to hold the monitor up for it.
+    async with open_lag_reader(settings, bundled_topics(), clock=clock, with_causes=False) as reader:
         history = LagHistory(Thresholds(late=watched.late_seconds, still=watched.still_seconds))
         yield Monitor(
             reader=reader,

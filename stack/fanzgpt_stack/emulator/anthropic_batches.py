@@ -10,7 +10,7 @@ import orjson
 from fanzgpt_stack.emulator.batch_jobs import Item, ItemEnd, Job, Jobs
 from fanzgpt_stack.emulator.calls import member
 from fanzgpt_stack.emulator.http_requests import HttpRequest
-from fanzgpt_stack.emulator.replies import Reply, whole
+from fanzgpt_stack.emulator.replies import Reply, json_reply, whole
 
 WINDOW_SECONDS: Final = 24 * 3600
 _PATH: Final = "/v1/messages/batches"
@@ -45,7 +45,7 @@ class AnthropicBatches:
                     if job.ended is None:
                         return _error(404, "not_found_error", "The batch has no results yet.")
                     return whole(200, b"".join(map(_line, job.ends)), content_type="application/x-jsonl")
-                return _json(_batch(job, request))
+                return json_reply(_batch(job, request))
             case _:
                 return _error(405, "invalid_request_error", "Method Not Allowed")
 
@@ -59,7 +59,7 @@ class AnthropicBatches:
         if not known or len({item.custom_id for item in known}) != len(items):
             return _error(400, "invalid_request_error", "requests: each needs a custom_id of its own and params")
         job, heard = self._jobs.create(known, account=account, metadata={})
-        return _json(_batch(job, request)) if heard else Reply(head=b"", parts=(), ending="reset")
+        return json_reply(_batch(job, request)) if heard else Reply(head=b"", parts=(), ending="reset")
 
     def _list(self, request: HttpRequest, account: str) -> Reply:
         query = parse_qs(request.query)
@@ -69,7 +69,7 @@ class AnthropicBatches:
             jobs = [job for job in jobs if job.number < _number(after)]
         limit = int(query.get("limit", ["20"])[0])
         data = [_batch(job, request) for job in jobs[:limit]]
-        return _json(
+        return json_reply(
             {
                 "data": data,
                 "has_more": len(jobs) > limit,
@@ -131,10 +131,6 @@ def _instant(seconds: float) -> str:
 def _number(name: str) -> int:
     digits = name.removeprefix("msgbatch_emu")
     return int(digits) if digits.isdigit() else 0
-
-
-def _json(document: object) -> Reply:
-    return whole(200, orjson.dumps(document))
 
 
 def _error(status: int, kind: str, message: str) -> Reply:

@@ -11,7 +11,8 @@ import orjson
 from fanzgpt_stack.emulator.batch_jobs import Item, ItemEnd, Job, Jobs
 from fanzgpt_stack.emulator.calls import member
 from fanzgpt_stack.emulator.http_requests import HttpRequest
-from fanzgpt_stack.emulator.replies import Reply, whole
+from fanzgpt_stack.emulator.openai_errors import invalid
+from fanzgpt_stack.emulator.replies import Reply, json_reply, whole
 
 WINDOW_SECONDS: Final = 24 * 3600
 _ROUTE: Final = re.compile(r"/v1/(files|batches)(?:/([\w-]+))?(?:/(content|cancel))?")
@@ -56,15 +57,15 @@ class OpenAIBatches:
                 case "POST", "batches", str(name), "cancel":
                     return self._cancel(name, account)
                 case _:
-                    return _error(404, f"Invalid URL ({request.method} {request.path})")
+                    return invalid(404, f"Invalid URL ({request.method} {request.path})")
         except _Refused as error:
-            return _error(400, str(error))
+            return invalid(400, str(error))
 
     def _upload(self, request: HttpRequest, account: str) -> Reply:
         content = _uploaded(request)
         name = f"file-emu{len(self._files) + 1:012}"
         self._files[name] = _File(account, content)
-        return _json(
+        return json_reply(
             {
                 "id": name,
                 "object": "file",
@@ -81,12 +82,12 @@ class OpenAIBatches:
         if made is not None:
             job = self._jobs.job(int(made[2]), account)
             if job is None or job.ended is None:
-                return _error(404, f"No such File object: {name}")
+                return invalid(404, f"No such File object: {name}")
             chosen = [end for end in job.ends if (end.fate == "succeeded") == (made[1] == "output")]
             return whole(200, b"".join(map(_line, chosen)), content_type="application/octet-stream")
         file = self._files.get(name)
         if file is None or file.account != account:
-            return _error(404, f"No such File object: {name}")
+            return invalid(404, f"No such File object: {name}")
         return whole(200, file.content, content_type="application/octet-stream")
 
     def _create(self, request: HttpRequest, account: str) -> Reply:
@@ -103,7 +104,7 @@ class OpenAIBatches:
         if not items or len({item.custom_id for item in items}) != len(items):
             raise _Refused("The batch is empty, or a custom_id is used twice.")
         job, heard = self._jobs.create(items, account=account, metadata=metadata, input_file=str(name))
-        return _json(_batch(job)) if heard else Reply(head=b"", parts=(), ending="reset")
+        return json_reply(_batch(job)) if heard else Reply(head=b"", parts=(), ending="reset")
 
     def _list(self, request: HttpRequest, account: str) -> Reply:
         query = parse_qs(request.query)
@@ -113,7 +114,7 @@ class OpenAIBatches:
             jobs = [job for job in jobs if job.number < _number(after)]
         limit = int(query.get("limit", ["20"])[0])
         data = [_batch(job) for job in jobs[:limit]]
-        return _json(
+        return json_reply(
             {
                 "object": "list",
                 "data": data,
@@ -125,16 +126,16 @@ class OpenAIBatches:
 
     def _shown(self, name: str, account: str) -> Reply:
         job = self._jobs.job(_number(name), account)
-        return _error(404, f"No batch found with id '{name}'.") if job is None else _json(_batch(job))
+        return invalid(404, f"No batch found with id '{name}'.") if job is None else json_reply(_batch(job))
 
     def _cancel(self, name: str, account: str) -> Reply:
         job = self._jobs.job(_number(name), account)
         if job is None:
-            return _error(404, f"No batch found with id '{name}'.")
+            return invalid(404, f"No batch found with id '{name}'.")
         if job.ended is not None:
-            return _error(409, "A batch that has ended cannot be cancelled.")
+            return invalid(409, "A batch that has ended cannot be cancelled.")
         self._jobs.call_off(job)
-        return _json(_batch(job))
+        return json_reply(_batch(job))
 
 
 def _batch(job: Job) -> dict[str, object]:
@@ -203,12 +204,3 @@ def _document(text: bytes) -> object:
 def _number(name: str) -> int:
     digits = name.removeprefix("batch_emu")
     return int(digits) if digits.isdigit() else 0
-
-
-def _json(document: object) -> Reply:
-    return whole(200, orjson.dumps(document))
-
-
-def _error(status: int, message: str) -> Reply:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return whole(status, orjson.dumps({"error": error}))

@@ -4,7 +4,7 @@ from typing import Final
 
 import orjson
 
-from fanzgpt_stack.emulator.replies import JSON
+from fanzgpt_stack.emulator.replies import JSON, Reply, whole
 from fanzgpt_stack.emulator.vendor import Refusal, Refused
 
 _INVALID: Final = "invalid_request_error"
@@ -97,3 +97,9 @@ def proxy_page(status: int) -> Refusal:
     """The page of the proxy before a vendor."""
     reason = "Bad gateway" if status == 502 else "Gateway time-out"
     return Refusal(status, PROXY_PAGE.format(status=status, reason=reason).encode(), "text/html; charset=UTF-8")
+
+
+def invalid(status: int, message: str) -> Reply:
+    """The refusal of a request that is no call of a model."""
+    error = {"message": message, "type": _INVALID, "param": None, "code": None}
+    return whole(status, orjson.dumps({"error": error}))

@@ -123,8 +123,9 @@ class Provider:
         return reply
 
     def _keep(self, exchange: Exchange, answer: Answer, reply: Reply) -> None:
-        if exchange.call.stored is not None:
-            self._stored.keep(exchange.call, document(exchange, answer), at=exchange.arrived + reply.delay)
+        call = exchange.call
+        if call.stored is not None:
+            self._stored.keep(call, call.stored, document(exchange, answer), at=exchange.arrived + reply.delay)
 
     def _take_down(
         self, exchange: Exchange, reply: Reply, *, outcome: str, paid: Answer | None, wait: float | None

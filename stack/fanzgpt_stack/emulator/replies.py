@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Literal
 
+import orjson
+
 Ending = Literal["done", "close", "reset", "hang"]
 """After the last byte: the connection is free again, closed, reset, or kept and never finished."""
 
@@ -40,6 +42,11 @@ def whole(status: int, body: bytes, *, content_type: str = JSON, headers: Header
     """A reply that is known to its last byte."""
     head = f"{_start(status, content_type, headers)}content-length: {len(body)}\r\n\r\n"
     return Reply(head=head.encode("latin-1"), parts=(body,), delay=delay)
+
+
+def json_reply(document: object) -> Reply:
+    """A JSON document, as it was asked for."""
+    return whole(200, orjson.dumps(document))
 
 
 def streamed(events: Sequence[bytes], *, headers: Headers = (), delay: float = 0.0, between: float = 0.0) -> Reply:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-import orjson
-
 from fanzgpt_stack.emulator.calls import Call
 from fanzgpt_stack.emulator.http_requests import HttpRequest
-from fanzgpt_stack.emulator.replies import Reply, whole
+from fanzgpt_stack.emulator.openai_errors import invalid
+from fanzgpt_stack.emulator.replies import Reply, json_reply
 
 PATH: Final = "/v1/chat/completions"
 MOST_KEPT: Final = 10_000
@@ -36,12 +35,10 @@ class StoredCompletions:
         self._now = now
         self._stored: dict[str, _Stored] = {}
 
-    def keep(self, call: Call, document: Mapping[str, object], *, at: float) -> None:
-        """Keep the whole answer to a call that wants it stored; it is there from `at` on."""
-        if call.stored is None:
-            return
-        document = {**document, "metadata": dict(call.stored)}
-        self._stored[str(document["id"])] = _Stored(call.account, call.model, call.stored, document, at)
+    def keep(self, call: Call, metadata: Mapping[str, str], document: Mapping[str, object], *, at: float) -> None:
+        """Keep the whole answer to a call under its metadata; it is there from `at` on."""
+        document = {**document, "metadata": dict(metadata)}
+        self._stored[str(document["id"])] = _Stored(call.account, call.model, metadata, document, at)
         if len(self._stored) > MOST_KEPT:
             del self._stored[next(iter(self._stored))]
 
@@ -57,12 +54,12 @@ class StoredCompletions:
             case "GET", "":
                 return self._listed(request, there)
             case "GET", _ if name in there:
-                return _json(there[name].document)
+                return json_reply(there[name].document)
             case "DELETE", _ if name in there:
                 del self._stored[name]
-                return _json({"object": "chat.completion.deleted", "id": name, "deleted": True})
+                return json_reply({"object": "chat.completion.deleted", "id": name, "deleted": True})
             case _:
-                return _error(404, f"No chat completion found with id '{name}'.")
+                return invalid(404, f"No chat completion found with id '{name}'.")
 
     def _listed(self, request: HttpRequest, there: Mapping[str, _Stored]) -> Reply:
         wanted = dict(parse_qsl(request.query))
@@ -82,7 +79,7 @@ class StoredCompletions:
         if (after := wanted.get("after")) in places:
             found = found[places.index(after) + 1 :]
         page = found[: min(int(wanted.get("limit", "20")), _MOST_LISTED)]
-        return _json(
+        return json_reply(
             {
                 "object": "list",
                 "data": page,
@@ -91,12 +88,3 @@ class StoredCompletions:
                 "has_more": len(found) > len(page),
             }
         )
-
-
-def _json(document: object) -> Reply:
-    return whole(200, orjson.dumps(document))
-
-
-def _error(status: int, message: str) -> Reply:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return whole(status, orjson.dumps({"error": error}))

@@ -50,15 +50,18 @@ class LagHistory:
 
 @asynccontextmanager
 async def open_lag_reader(
-    settings: Settings, registry: TopicRegistry, *, clock: Clock, with_accounts: bool = True
+    settings: Settings, registry: TopicRegistry, *, clock: Clock, with_accounts: bool = True, with_causes: bool = True
 ) -> AsyncIterator[LagReader]:
-    """A reader on the servers of the settings; without accounts where there is no DATABASE_URL or none is wanted."""
+    """A reader on the servers of the settings.
+
+    Without accounts where there is no DATABASE_URL or none are wanted, and so without causes and REDIS_URL.
+    """
     async with AsyncExitStack() as stack:
         servers, security = settings.kafka.bootstrap_servers, settings.kafka_security.security()
         groups = await stack.enter_async_context(open_groups(servers, security=security))
         log = await stack.enter_async_context(open_log(servers, security=security))
         accounts = causes = None
-        if settings.redis.url is not None:
+        if with_causes and settings.redis.url is not None:
             redis = open_redis(settings.redis.url.get_secret_value())
             stack.push_async_callback(redis.aclose)
             causes = Causes(redis, group=settings.kafka.group("generation"), clock=clock)

@@ -21,24 +21,23 @@ from anthropic.types.messages import MessageBatch
 
 from fanzgpt_workers.batches.ports import CallEnded, Search
 from fanzgpt_workers.errors import TimedOut
-from fanzgpt_workers.ports import Prompt, ProviderCall
+from fanzgpt_workers.ports import ProviderCall
 from fanzgpt_workers.providers import messages
 from fanzgpt_workers.providers.batch_exchange import (
     BOUNDS,
     CREATION_SECONDS,
     EXCHANGE_SECONDS,
-    PLAIN,
     answered,
     json_lines,
     named,
     not_made,
     refused,
 )
-from fanzgpt_workers.providers.classification import broken, refusal
+from fanzgpt_workers.providers.classification import NOTHING_ASKED, broken, refusal
 from fanzgpt_workers.providers.endpoint import Endpoint
 from fanzgpt_workers.providers.exchange import Answer
 from fanzgpt_workers.providers.json_answers import member, text_member
-from fanzgpt_workers.providers.sdk_http import http_client, timeout
+from fanzgpt_workers.providers.sdk_http import PLAIN, http_client, timeout
 
 _PAGE: Final = 100
 _SKEW: Final = timedelta(seconds=60)
@@ -168,7 +167,7 @@ class AnthropicBatches:
             yield
         except anthropic.APIStatusError as error:
             told = Answer(error.response.status_code, error.response.headers, orjson.dumps(error.body))
-            raise refusal(told, prompt=Prompt(version="", system="", turns=()), now=self._now()) from error
+            raise refusal(told, prompt=NOTHING_ASKED, now=self._now()) from error
         except TimeoutError as error:
             raise TimedOut(f"{self._name} did not answer about its batches in time") from error
         except (anthropic.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:

@@ -8,8 +8,8 @@ import orjson
 
 from fanzgpt_workers.batches.ports import CallEnded
 from fanzgpt_workers.errors import Malformed, Overloaded, ProviderError
-from fanzgpt_workers.ports import Completion, Prompt
-from fanzgpt_workers.providers.classification import refusal
+from fanzgpt_workers.ports import Completion
+from fanzgpt_workers.providers.classification import NOTHING_ASKED, refusal
 from fanzgpt_workers.providers.endpoint import Bounds
 from fanzgpt_workers.providers.exchange import Answer
 
@@ -18,9 +18,6 @@ BOUNDS: Final = Bounds(connections=8, answer_bytes=1024 * 1024 * 1024)
 CREATION_SECONDS: Final = 120.0
 """How long handing a batch over may take, upload included."""
 EXCHANGE_SECONDS: Final = 30.0
-PLAIN: Final = {"Accept-Encoding": "identity"}
-
-_NOTHING_ASKED: Final = Prompt(version="", system="", turns=())
 
 
 def named(custom_id: object) -> UUID | None:
@@ -41,7 +38,7 @@ def answered(attempt_id: UUID, body: object, read: Callable[[bytes], Completion]
 
 def refused(attempt_id: UUID, status: int, body: object, *, now: float) -> CallEnded:
     """The end of a call that was refused with this JSON."""
-    error = refusal(Answer(status, {}, orjson.dumps(body)), prompt=_NOTHING_ASKED, now=now)
+    error = refusal(Answer(status, {}, orjson.dumps(body)), prompt=NOTHING_ASKED, now=now)
     return CallEnded(attempt_id=attempt_id, ended=error)
 
 

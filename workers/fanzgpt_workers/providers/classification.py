@@ -31,6 +31,9 @@ from fanzgpt_workers.ports import Prompt
 from fanzgpt_workers.providers.exchange import Answer
 from fanzgpt_workers.providers.headroom import exhausted_for, headroom
 
+NOTHING_ASKED: Final = Prompt(version="", system="", turns=())
+"""The prompt of a request that is no call of a model."""
+
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: Unauthorized,
     402: OutOfCredit,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import aiohttp
 import httpx2
@@ -10,14 +9,11 @@ import openai
 import orjson
 
 from fanzgpt_workers.errors import TimedOut
-from fanzgpt_workers.ports import Prompt
 from fanzgpt_workers.providers import chat_completions
-from fanzgpt_workers.providers.classification import broken, refusal
+from fanzgpt_workers.providers.classification import NOTHING_ASKED, broken, refusal
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import Answer
-from fanzgpt_workers.providers.sdk_http import http_client, timeout
-
-_PLAIN: Final = {"Accept-Encoding": "identity"}
+from fanzgpt_workers.providers.sdk_http import PLAIN, http_client, timeout
 
 
 def open_client(endpoint: Endpoint, bounds: Bounds) -> openai.AsyncOpenAI:
@@ -28,7 +24,7 @@ def open_client(endpoint: Endpoint, bounds: Bounds) -> openai.AsyncOpenAI:
         max_retries=0,
         timeout=timeout(bounds),
         http_client=http_client(openai.DefaultAioHttpClient, endpoint, bounds),
-        default_headers=_PLAIN,
+        default_headers=PLAIN,
     )
     # The SDK fills these in from the environment; settings are the only source.
     client.organization = client.project = None
@@ -42,7 +38,7 @@ def exchange(name: str, *, about: str, now: Callable[[], float]) -> Iterator[Non
         yield
     except openai.APIStatusError as error:
         told = Answer(error.response.status_code, error.response.headers, orjson.dumps(error.body))
-        raise refusal(told, prompt=Prompt(version="", system="", turns=()), now=now()) from error
+        raise refusal(told, prompt=NOTHING_ASKED, now=now()) from error
     except TimeoutError as error:
         raise TimedOut(f"{name} did not answer about {about} in time") from error
     except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:

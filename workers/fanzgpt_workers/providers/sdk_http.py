@@ -1,11 +1,14 @@
 """The HTTP client beneath an SDK: bounded answers, no redirects, as many connections as there are calls."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import httpx2
 
 from fanzgpt_workers.providers.endpoint import Bounds, Endpoint
 from fanzgpt_workers.providers.exchange import check_bounds, too_large
+
+PLAIN: Final = {"Accept-Encoding": "identity"}
 
 
 def timeout(bounds: Bounds) -> httpx2.Timeout:
